@@ -1,0 +1,23 @@
+"""What one commit of the fleet repository asks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.fleet import Fleet
+from reconciler.model.host import Host
+from reconciler.model.problem import Problem
+from reconciler.model.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """All documents of a commit, resolved. A document that is wrong now stands at its last good version."""
+
+    revision: str  # the commit id
+    fleet: Fleet
+    hosts: Mapping[str, Host] = field(default_factory=dict)
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    frozen: Mapping[str, str] = field(default_factory=dict)  # task name -> why its last good version stands
+    invalid: Mapping[str, str] = field(default_factory=dict)  # task name -> why it has no version at all
+    complete: bool = True  # False: a file cannot be read to the point of knowing what it names
+    problems: tuple[Problem, ...] = ()

@@ -1,0 +1,1 @@
+"""Ask all hosts in parallel → Observed: seen, or unseen with the reason."""

@@ -1,0 +1,1 @@
+"""What happened: the ledger, events, collected logs and results."""

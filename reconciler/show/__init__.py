@@ -1,0 +1,1 @@
+"""Pure: what is known → tables, text, JSON."""
