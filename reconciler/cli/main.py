@@ -1,0 +1,94 @@
+"""The commands. Modules are imported when their command is used, so that `--help` is instant."""
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.context import GLOBAL_OPTIONS, Context, global_options
+from reconciler.cli.failing import guarded
+
+# name -> (module:attribute, one line of help); the order is that of a first day's work.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("init:init", "Write a starter fleet repository that runs at once on this machine."),
+    "validate": ("validate:validate", "Check every file and show all problems with their lines."),
+    "plan": ("plan:plan", "Show what would change, and why. Changes nothing anywhere."),
+    "reconcile": ("reconcile:reconcile", "Run one cycle; with --wait, until nothing is left to do."),
+    "watch": ("watch:watch", "Converge for ever: the daemon."),
+    "get": ("get:get", "List hosts, tasks or runs."),
+    "describe": ("describe:describe", "Everything about one host, task or run."),
+    "events": ("events:events", "What happened, newest last."),
+    "logs": ("logs:logs", "Print what a task's worker wrote."),
+    "wait": ("wait:wait", "Wait until a task runs or has ended, or a commit was acted on."),
+    "exec": ("execute:execute", "Open a shell, or run a command, where a task's worker works."),
+    "host": ("host:host", "Add, remove, check, cordon, drain or reset hosts."),
+    "task": ("task:task", "Write, close, reopen or rerun tasks."),
+    "suspend": ("suspend:suspend", "Start nothing more of some tasks or of the whole fleet."),
+    "resume": ("suspend:resume", "Take a suspension back."),
+    "cleanup": ("cleanup:cleanup", "Remove what nothing owns any more, on every host."),
+    "doctor": ("doctor:doctor", "Check this machine, the repository and all hosts."),
+    "explain": ("explain:explain", "Explain a kind or one of its fields."),
+    "schema": ("explain:schema", "Print the JSON Schema of a kind."),
+    "completion": ("completion:completion", "Print the completion script of a shell."),
+    "version": ("version:version", "Print the version."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help, and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now; None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{module}"), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 ok · 1 error or invalid · 2 changes · 3 partial · 4 held · 5 task failed · 6 timeout · "
+    "7 lease · 64 usage · 70 bug · 130 interrupted.",
+)
+@click.version_option(__version__, message="%(version)s")
+@global_options
+@click.pass_context
+def cli(ctx: click.Context, **settings: object) -> None:
+    """Tasks and hosts in git, workers on your machines over SSH."""
+    ctx.obj = Context.from_settings(settings)
+
+
+def main() -> NoReturn:
+    """The `reconciler` command."""
+    sys.exit(guarded(cli, sys.argv[1:]))
+
+
+def reconcile_main() -> NoReturn:
+    """The `reconcile` command: `reconciler reconcile` by a name of its own, global options included."""
+    arguments = sys.argv[1:]
+    before: list[str] = []
+    # Global options may stand anywhere on this short line; they belong before the verb.
+    rest: list[str] = []
+    while arguments:
+        word = arguments.pop(0)
+        name = word.split("=")[0]
+        if name in GLOBAL_OPTIONS:
+            before.append(word)
+            if "=" not in word and GLOBAL_OPTIONS[name] and arguments:
+                before.append(arguments.pop(0))
+        else:
+            rest.append(word)
+    sys.exit(guarded(cli, [*before, "reconcile", *rest]))

@@ -1,0 +1,11 @@
+"""`reconciler version`."""
+
+import click
+
+from reconciler import __version__
+
+
+@click.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)

@@ -1,0 +1,112 @@
+"""What the ledger hands to show/: rows of the `get` tables and events; times in seconds since the epoch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.host import Facts
+from reconciler.model.run import State
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A task as the last cycle left it."""
+
+    name: str
+    state: State
+    reason: str = ""
+    why: str = ""
+    run: str = ""
+    host: str = ""
+    attempt: int | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    observed_at: float | None = None
+    summary: str = ""
+    author: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    closed: bool = False
+    suspended: bool = False
+    title: str = ""
+    file: str = ""
+    line: int = 1
+    revision: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One attempt."""
+
+    name: str
+    task: str
+    digest: str
+    attempt: int
+    state: State
+    reason: str = ""
+    why: str = ""  # of a cancel
+    host: str = ""
+    directory: str = ""  # below the host's workspace root
+    workspace_root: str = ""
+    exit_code: int | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    observed_at: float | None = None
+    summary: str = ""
+    author: str = ""
+    revision: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    collected: bool = False
+    cleaned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    """One host as the last cycle saw it."""
+
+    name: str
+    address: str = ""
+    reachable: bool | None = None  # None: never asked
+    why: str = ""
+    slots: int = 0
+    active: int = 0
+    cordoned: bool = False
+    draining: bool = False
+    observed_at: float | None = None
+    facts: Facts = Facts()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class EventType(StrEnum):
+    """The words of `events --type`."""
+
+    LAUNCHED = "launched"
+    STARTED = "started"
+    ENDED = "ended"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    LOST = "lost"
+    CANCELED = "canceled"
+    RETRIED = "retried"
+    UNSEEN = "unseen"
+    SEEN = "seen"
+    HELD = "held"
+    APPROVED = "approved"
+    INVALID = "invalid"
+    CLEANED = "cleaned"
+    LEASE = "lease"
+    REVISION = "revision"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the fleet's history."""
+
+    time: float
+    type: EventType
+    task: str = ""
+    run: str = ""
+    host: str = ""
+    why: str = ""
+    message: str = ""
+    number: int = 0  # its place in the ledger; what `events -f` goes on from
