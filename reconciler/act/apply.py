@@ -1,0 +1,110 @@
+"""One call per host: its changes → what became of each, and the host's report from under the same lock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.act.payload import Launch, head, operations
+from reconciler.model.change import Action, Answer, Change, Outcome
+from reconciler.model.fleet import Fleet
+from reconciler.model.host import Host
+from reconciler.model.observed import LeaseMark
+from reconciler.remote.frames import Answer as Reply
+from reconciler.remote.transport import Remote, Unknown
+
+GRACE = 15.0  # seconds beyond the host's deadline for calls that write: a slow disk is no lost connection
+
+# The words of docs/protocol.md that mean the change is as good as done.
+DONE = {
+    Action.SETTLE: {"void", "lost", "settling", "alive", "already"},
+    Action.CANCEL: {"canceling", "canceled", "void", "already", "absent"},
+    Action.LAUNCH: {"accepted"},
+    Action.CLEANUP: {"removed", "already"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Warrant:
+    """What a changing call is done under: the lease and the commit."""
+
+    fleet: Fleet
+    ledger: str
+    number: int
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The outcomes; the frames of a fresh report (None when unknown or refused); who holds the lease if not we."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    frames: Mapping[str, bytes] | None = None
+    holder: LeaseMark | None = None
+    why: str = ""  # why there is no report
+
+
+def apply(
+    remote: Remote,
+    host: Host,
+    changes: Sequence[Change],
+    warrant: Warrant,
+    directories: Mapping[str, str],
+    launches: Mapping[str, Launch],
+) -> Applied:
+    """Do `changes` on `host` in one call. An answer that did not arrive makes every outcome unknown."""
+    fields = head(host, warrant.fleet, warrant.ledger, warrant.number, warrant.revision)
+    if launches:
+        fields.append(("supervisor", remote.supervisor()))
+    fields += operations(changes, directories, launches, host, warrant.fleet, warrant.revision)
+    verbs = frozenset(change.action.value for change in changes)
+    reply = remote.call(host, "act", fields, deadline=host.deadline + GRACE, operations=verbs)
+    if isinstance(reply, Unknown):
+        return Applied(tuple(Outcome(change, Answer.UNKNOWN, reply.why) for change in changes), why=reply.why)
+    refused = refusal(reply)
+    if refused:
+        holder = lease_of(reply)
+        return Applied(
+            tuple(Outcome(change, Answer.FAILED, refused) for change in changes), holder=holder, why=refused
+        )
+    return Applied(tuple(_outcome(change, reply) for change in changes), dict(reply.frames))
+
+
+def take(
+    remote: Remote, host: Host, warrant: Warrant, *, rename_from: str = "", take_over: bool = False
+) -> Applied:
+    """Take the lease on `host` with the warrant's number; the report is in `frames` when it was granted."""
+    fields = head(host, warrant.fleet, warrant.ledger, warrant.number, warrant.revision)
+    fields += [("rename_from", rename_from), ("take_over", "1" if take_over else "0")]
+    reply = remote.call(host, "take", fields, deadline=host.deadline)
+    if isinstance(reply, Unknown):
+        return Applied(why=reply.why)
+    refused = refusal(reply)
+    if refused:
+        return Applied(holder=lease_of(reply), why=refused)
+    return Applied(frames=dict(reply.frames))
+
+
+def refusal(reply: Reply) -> str:
+    """Why a host refused the whole call; empty when it did not."""
+    if reply.code == 0:
+        return ""
+    text = reply.text("error") or reply.text("workspace") or reply.text("lease")
+    reasons = {3: "the lease is held by another controller", 4: "the workspace belongs to somebody else"}
+    said = " ".join(text.split())
+    return f"{reasons.get(reply.code, f'refused with code {reply.code}')}{': ' + said if said else ''}"
+
+
+def lease_of(reply: Reply) -> LeaseMark | None:
+    """Who holds the lease, from the answer to a call that was refused by it."""
+    if reply.code != 3:
+        return None
+    number, _, ledger = reply.text("lease").strip().partition(";")
+    return LeaseMark(int(number), ledger) if number.isdigit() and ledger else LeaseMark(0, ledger or "unknown")
+
+
+def _outcome(change: Change, reply: Reply) -> Outcome:
+    word, _, sentence = reply.text(f"{change.action.value}/{change.run}").strip().partition(" ")
+    if not word:
+        return Outcome(change, Answer.UNKNOWN, "the host did not say what became of it")
+    if word in DONE[change.action]:
+        return Outcome(change, Answer.OK, word)
+    return Outcome(change, Answer.FAILED, f"{word}: {sentence}" if sentence else word)

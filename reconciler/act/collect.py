@@ -1,0 +1,60 @@
+"""Bring results and logs home: bytes from an offset on, in portions, until there is no more."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from reconciler.model.host import Host
+from reconciler.remote.transport import Remote, Unknown
+
+PORTION = 8 << 20  # bytes of one log in one call
+SPEED = 1 << 20  # bytes a second below which a call is given up
+
+# The frames of `collect` and the file each belongs to.
+FILES = {"answer": "answer.json", "blocked": "blocked.md", "phase_log": "supervisor.log"}
+LOGS = ("stdout", "stderr")
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Bytes of one file of a run; `offset` None replaces the file as a whole."""
+
+    file: str
+    offset: int | None
+    data: bytes
+
+
+class CollectFailed(Exception):
+    """The host did not answer; what has arrived so far stands."""
+
+
+def collect(
+    remote: Remote, host: Host, run: str, directory: str, have: Callable[[str], int], *, limit: int = PORTION
+) -> Iterator[Portion]:
+    """Portions of everything `run` left; `have(file)` is the size already here. Raises CollectFailed."""
+    offsets = {log: have(f"{log}.log") for log in LOGS}
+    while True:
+        fields: list[tuple[str, bytes | str]] = [
+            ("root", host.workspace_root),
+            ("prelude", ""),
+            ("limit", str(limit)),
+            ("run", directory),
+            *[(f"{log}_from", str(offset)) for log, offset in offsets.items()],
+        ]
+        reply = remote.call(host, "collect", fields, deadline=host.deadline + limit / SPEED, repeatable=True)
+        if isinstance(reply, Unknown):
+            raise CollectFailed(reply.why)
+        if reply.code != 0:
+            raise CollectFailed(reply.text("error").strip() or f"refused with code {reply.code}")
+        frames = dict(reply.frames)
+        for frame, file in FILES.items():
+            if data := frames.get(f"{frame}/{run}"):
+                yield Portion(file, None, data)
+        more = False
+        for log in LOGS:
+            data = frames.get(f"{log}/{run}", b"")
+            if data:
+                yield Portion(f"{log}.log", offsets[log], data)
+                offsets[log] += len(data)
+            more = more or len(data) >= limit
+        if not more:
+            return
