@@ -35,6 +35,7 @@ class HostMemory:
     seen_at: float | None = None
     drain_since: float | None = None
     stuck: str = ""  # why it is cordoned automatically
+    gone: bool = False  # its Host said `gone: true` when last in git: nothing there is waited for or asked again
 
 
 @dataclass(frozen=True, slots=True)

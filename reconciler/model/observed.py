@@ -29,6 +29,7 @@ class Seen:
     runs: Mapping[str, RunReport] = field(default_factory=dict)  # by run name; completion marks too
     trash: int = 0  # directories whose removal is not finished
     stuck: tuple[str, ...] = ()  # runs with processes that survived KILL
+    asked_at: float | None = None  # when the question went out: what was sent later may be missing; None: newest
 
 
 @dataclass(frozen=True, slots=True)

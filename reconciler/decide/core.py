@@ -1,0 +1,151 @@
+"""The whole decision in one screenful: a verdict per run, a fate per task, what is held, what has to be taken."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.decide import lease as leases
+from reconciler.decide import prune, status
+from reconciler.decide.hosts import on_books
+from reconciler.decide.order import in_order
+from reconciler.decide.place import loads
+from reconciler.decide.runs import Verdict, judge
+from reconciler.decide.scene import Scene, look
+from reconciler.decide.tasks import Fate, settle_fate
+from reconciler.model.change import Action, Change, Options, Plan, TaskStatus, Wait
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory
+from reconciler.model.observed import Observed, Unseen
+
+# What ends something comes before what starts something; looking and tidying come last.
+_RANK = {Action.SETTLE: 0, Action.CANCEL: 1, Action.LAUNCH: 2, Action.COLLECT: 3, Action.CLEANUP: 4}
+
+
+def decide(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options) -> Plan:
+    """Takes what git asks, what hosts show and what the ledger remembers; returns what to do, and why.
+
+    Pure, deterministic and total: the same input in any order gives the same Plan, and nothing raises.
+    """
+    scene = look(desired, observed, memory, now, options)
+    lease = leases.current(scene)
+    old = prune.overdue(scene)
+    verdicts = [judge(scene, known, (known.host, known.id) in old) for known in scene.runs]
+    fates = _fates(scene, lease, verdicts)
+    changes = [verdict.change for verdict in verdicts if verdict.change]
+    changes += [fate.launch for fate in fates.values() if fate.launch]
+    changes.sort(key=lambda change: _RANK[change.action])
+    parts = prune.hold(scene, changes)
+    fates = _lend_patience({**fates, **_held(fates, parts)})
+    waits = {name: fate.wait for name, fate in fates.items() if fate.wait}
+    for verdict in verdicts:  # of tasks that are not open: closed, invalid, or gone from git
+        if verdict.wait and verdict.known.name.task not in fates:
+            waits.setdefault(verdict.known.name.task, verdict.wait)
+    acting = not (options.newer and not options.allow_prune)
+    return Plan(
+        changes=parts.free,
+        held=parts.held,
+        held_why=parts.why,
+        waits=tuple(waits.values()),
+        keeps=sum(fate.keep for fate in fates.values()),
+        unreachable=_unreachable(scene),
+        takes=leases.takes(scene, lease, parts.free) if acting else (),
+        number=lease.number,
+        fresh=lease.fresh,
+        statuses=_statuses(scene, fates),
+        warnings=_warnings(scene, parts.free),
+        forget=tuple(sorted(_forgettable(scene))),
+    )
+
+
+def _fates(scene: Scene, lease: leases.Lease, verdicts: Sequence[Verdict]) -> dict[str, Fate]:
+    by_task: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_task.setdefault(verdict.known.name.task, []).append(verdict)
+    used, fates = loads(scene), {}
+    for task in in_order(scene):
+        fate = settle_fate(scene, lease, task, tuple(by_task.get(task.name, ())), used)
+        fates[task.name] = fate
+        if fate.launch:
+            used[fate.launch.host] += 1
+    for name, why in sorted(scene.desired.invalid.items()):
+        if name not in scene.desired.tasks:
+            fates[name] = Fate(Wait(name, _no_good_version(why), person=True))
+    return fates
+
+
+def _held(fates: Mapping[str, Fate], parts: prune.Sorted) -> dict[str, Fate]:
+    """An open task whose change is held waits for a person."""
+    stopped = {change.task for change in parts.held if change.action is not Action.CLEANUP}
+    return {
+        name: Fate(Wait(name, f"held: {parts.why}", person=True))
+        for name, fate in fates.items()
+        if name in stopped and (fate.launch or fate.changing)
+    }
+
+
+def _lend_patience(fates: Mapping[str, Fate]) -> dict[str, Fate]:
+    """Who waits for a task that only a person can move waits for that person too; so does who waits in a circle."""
+    free = {name for name, fate in fates.items() if fate.wait is None or not (fate.wait.person or fate.unmet)}
+    moved = True
+    while moved:
+        ready = {
+            name for name, fate in fates.items() if fate.unmet and name not in free and free.issuperset(fate.unmet)
+        }
+        free |= ready
+        moved = bool(ready)
+    return {
+        name: replace(fate, wait=replace(fate.wait, person=True)) if fate.wait and name not in free else fate
+        for name, fate in fates.items()
+    }
+
+
+def _statuses(scene: Scene, fates: Mapping[str, Fate]) -> dict[str, TaskStatus]:
+    rows = {name: status.status(scene, task, fates.get(name)) for name, task in scene.desired.tasks.items()}
+    for name, why in scene.desired.invalid.items():
+        rows.setdefault(name, status.invalid(name, _no_good_version(why)))
+    return dict(sorted(rows.items()))
+
+
+def _no_good_version(why: str) -> str:
+    return f"its file is invalid and has no last good version: {why}"
+
+
+def _unreachable(scene: Scene) -> dict[str, str]:
+    done = _forgettable(scene)
+    return {
+        spot.key: spot.look.why
+        for spot in scene.spots.values()
+        if isinstance(spot.look, Unseen)
+        and not (spot.look.asking or spot.host.gone or spot.shadowed or spot.stranger or spot.key in done)
+    }
+
+
+def _warnings(scene: Scene, changes: Sequence[Change]) -> tuple[str, ...]:
+    """A renamed task has the digest of one that left git, and runs again."""
+    gone: dict[str, str] = {}
+    for task, kept in sorted(scene.memory.tasks.items()):
+        if scene.left_git(task) and kept.digest:
+            gone.setdefault(kept.digest, task)
+    for task, digest in scene.steps:
+        if scene.left_git(task):
+            gone.setdefault(digest, task)
+    return tuple(
+        f"task {change.task} has the digest of {gone[digest]}, which left git: a rename runs again"
+        for change in changes
+        if change.action is Action.LAUNCH
+        and (digest := change.run.removeprefix(f"{change.task}-").rpartition("-")[0]) in gone
+        and (change.task, digest) not in scene.steps
+    )
+
+
+def _forgettable(scene: Scene) -> frozenset[str]:
+    """Former places on which nothing is left, as far as anybody knows."""
+    former = {spot.key for spot in scene.spots.values() if spot.host.former and not (spot.stranger or spot.shadowed)}
+    for known in scene.runs:
+        kept = known.memory
+        there = bool(known.directory) or known.active or bool(known.report and known.report.bad)
+        unsure = known.seen is None and kept is not None and on_books(kept)
+        pending = known.report is None and known.result is None
+        if there or unsure or pending:
+            former.discard(known.host)
+    waiting = {spot.key for spot in scene.spots.values() if isinstance(spot.look, Unseen) and spot.look.asking}
+    return frozenset(former - waiting)

@@ -1,0 +1,188 @@
+"""Everything one cycle knows, joined: each run with its host now, its report and its memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.decide.hosts import Spot, locate, spots
+from reconciler.model.change import Options
+from reconciler.model.desired import Desired
+from reconciler.model.memory import Memory, RunMemory
+from reconciler.model.observed import Observed, Seen, Unseen
+from reconciler.model.run import Result, RunName, RunReport, State
+
+# A mark whose text says nothing still says that the run is over: finished work never runs again.
+UNTOLD = Result(State.LOST, "SupervisorGone", last=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One run as far as anybody knows it."""
+
+    name: RunName
+    spot: Spot | None  # where it is now; None when its place is given up
+    report: RunReport | None = None
+    memory: RunMemory | None = None
+    wiped: bool = False  # its place was seen with another workspace
+    late: bool = False  # it was sent after its host was asked: that report cannot know it
+
+    @property
+    def id(self) -> str:
+        """The run's name as text."""
+        return str(self.name)
+
+    @property
+    def host(self) -> str:
+        """The key of its host, or the name it was sent to."""
+        if self.spot:
+            return self.spot.key
+        return self.memory.place.host if self.memory else ""
+
+    @property
+    def seen(self) -> Seen | None:
+        """The report of its host."""
+        return self.spot.seen if self.spot else None
+
+    @property
+    def result(self) -> Result | None:
+        """How it ended; None while it lives or may live. What a host says now outranks the ledger."""
+        remembered = self.memory.result if self.memory else None
+        if self.report is None or self.report.bad:
+            return remembered
+        if self.report.result is not None:
+            return self.report.result
+        if self.report.void:
+            return Result(State.VOID)
+        return None if self.report.active else remembered or UNTOLD
+
+    @property
+    def active(self) -> bool:
+        """Seen, readable and not ended."""
+        return self.report is not None and not self.report.bad and self.result is None
+
+    @property
+    def state(self) -> State:
+        """The word for the PHASE column."""
+        if self.result is not None:
+            return self.result.state
+        if self.report is not None:
+            working = self.report.started and self.report.phase == "work"
+            return State.UNKNOWN if self.report.bad else State.RUNNING if working else State.PREPARING
+        asking = self.spot is not None and isinstance(self.spot.look, Unseen) and self.spot.look.asking
+        known = self.memory is not None and (self.seen is not None or asking)
+        return self.memory.state if self.memory is not None and known else State.UNKNOWN
+
+    @property
+    def void(self) -> bool:
+        """It never started and never will."""
+        return self.result is not None and self.result.state is State.VOID
+
+    @property
+    def failed(self) -> bool:
+        """It ended, and not well: another attempt may follow."""
+        return self.result is not None and self.result.state in (State.FAILED, State.LOST)
+
+    @property
+    def collected(self) -> bool:
+        """Its result and logs are on the controller."""
+        return self.memory is not None and self.memory.collected
+
+    @property
+    def directory(self) -> str:
+        """Its run directory, when its host shows one."""
+        return self.report.directory if self.report else ""
+
+    @property
+    def ended_at(self) -> float | None:
+        """When it ended, if anybody knows."""
+        return _first(self.report and self.report.ended_at, self.memory and self.memory.ended_at)
+
+    @property
+    def started_at(self) -> float | None:
+        """When its worker started, if anybody knows."""
+        return _first(self.report and self.report.started_at, self.memory and self.memory.started_at)
+
+    @property
+    def rerun_key(self) -> str:
+        """The `rerun` value it was launched for."""
+        if self.report and not self.report.bad:
+            return self.report.rerun_key
+        return self.memory.rerun_key if self.memory else "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The input of a cycle, joined once."""
+
+    desired: Desired
+    memory: Memory
+    now: float
+    options: Options
+    spots: Mapping[str, Spot]
+    runs: tuple[Known, ...]
+    tasks: Mapping[str, tuple[Known, ...]]  # the runs of each task, old digests too, by attempt
+    steps: Mapping[tuple[str, str], tuple[Known, ...]]  # the runs of each (task, digest)
+
+    def unseen_for(self, known: Known) -> float | None:
+        """For how many seconds its host has not answered; None when nobody knows."""
+        spot = known.spot
+        if spot and spot.memory and spot.memory.seen_at is not None:
+            return self.now - spot.memory.seen_at
+        return None
+
+    def replaceable_at(self, known: Known) -> float | None:
+        """When the task's `replaceAfter` stops counting this run as possible; None: never."""
+        task = self.desired.tasks.get(known.name.task)
+        if task is None or task.replace_after is None or known.memory is None or known.report is not None:
+            return None
+        age = self.unseen_for(known)
+        return (known.memory.sent_at if age is None else self.now - age) + task.replace_after
+
+    def busy(self, known: Known) -> bool:
+        """Whether it lives or may live: no other run of its task may start."""
+        if known.result is not None:
+            return False
+        until = self.replaceable_at(known) if known.seen is None else None
+        return until is None or self.now < until
+
+    def left_git(self, task: str) -> bool:
+        """Whether no document declares the task any more."""
+        return not any(task in names for names in (self.desired.tasks, self.desired.invalid, self.desired.frozen))
+
+
+def look(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options) -> Scene:
+    """Takes the input of `decide`; returns it joined, the same whatever order it came in."""
+    found = spots(desired, observed, memory)
+    remembered = {run.name: run for run in memory.runs.values()}
+    runs = []
+    for there in found.values():
+        for report in there.seen.runs.values() if there.seen else ():
+            runs.append(Known(report.name, there, report, remembered.get(report.name)))
+    reported = {known.name for known in runs}
+    for name, run in remembered.items():
+        if name not in reported:
+            spot, wiped = locate(run.place, found)
+            asked = spot.seen.asked_at if spot and spot.seen else None
+            runs.append(Known(name, spot, None, run, wiped, late=asked is not None and run.sent_at > asked))
+    runs.sort(key=lambda known: (known.name, known.host))
+    tasks: dict[str, list[Known]] = {}
+    steps: dict[tuple[str, str], list[Known]] = {}
+    for known in runs:
+        tasks.setdefault(known.name.task, []).append(known)
+        steps.setdefault((known.name.task, known.name.digest), []).append(known)
+    return Scene(
+        desired,
+        memory,
+        now,
+        options,
+        found,
+        tuple(runs),
+        {task: tuple(of) for task, of in tasks.items()},
+        {step: tuple(of) for step, of in steps.items()},
+    )
+
+
+def _first(one: float | RunReport | None, other: float | RunMemory | None) -> float | None:
+    for value in (one, other):
+        if isinstance(value, (int, float)):
+            return value
+    return None

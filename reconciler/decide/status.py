@@ -1,0 +1,71 @@
+"""How each task stands, for the table: its latest step that has started, else its first."""
+
+from dataclasses import replace
+
+from reconciler.decide.scene import Known, Scene
+from reconciler.decide.steps import standing, strays
+from reconciler.decide.tasks import Fate
+from reconciler.model.change import TaskStatus
+from reconciler.model.run import State
+from reconciler.model.task import Task
+
+
+def status(scene: Scene, task: Task, fate: Fate | None) -> TaskStatus:
+    """Takes a task and its fate (None: it is closed); returns its row."""
+    known = _shown(scene, task)
+    row = _row(task.name, known)
+    living = known is not None and scene.busy(known)
+    if fate is None:
+        closed = known is None or known.state in (State.CANCELED, State.VOID)
+        row = replace(row, state=State.CLOSED) if closed else row
+    elif fate.launch is not None:
+        row = replace(row, state=State.PENDING, why=fate.launch.why)
+    elif fate.wait is not None:
+        row = replace(row, state=row.state if living else State.PENDING, why=fate.wait.why)
+    elif fate.keep and not living:
+        row = replace(row, why=_done(scene, task, known))
+    frozen = "task file is invalid: stands at its last good version" if task.name in scene.desired.frozen else ""
+    return replace(row, why="; ".join(part for part in (row.why, frozen) if part))
+
+
+def invalid(name: str, why: str) -> TaskStatus:
+    """Takes a task without any good version; returns its row."""
+    return TaskStatus(name, State.PENDING, why=why)
+
+
+def _shown(scene: Scene, task: Task) -> Known | None:
+    """The run that speaks for the task: one that lives, else the one that ended its step, else the newest."""
+    living = [known for known in scene.tasks.get(task.name, ()) if scene.busy(known)]
+    if living:
+        return living[-1]
+    at = standing(scene, task)
+    if at.end is not None:
+        return at.end
+    for step in reversed(task.steps):
+        runs = [known for known in scene.steps.get((task.name, step.digest), ()) if not known.void]
+        if runs:
+            return runs[-1]
+    before = strays(scene, task) if task.closed or at.ignored else ()
+    return max(before, key=lambda known: (known.ended_at or 0.0, known.name)) if before else None
+
+
+def _row(task: str, known: Known | None) -> TaskStatus:
+    if known is None:
+        return TaskStatus(task, State.PENDING)
+    return TaskStatus(
+        task,
+        known.state,
+        reason=known.result.reason if known.result else "",
+        run=known.id,
+        host=known.host,
+        attempt=known.name.attempt,
+        started_at=known.started_at,
+        ended_at=known.ended_at,
+    )
+
+
+def _done(scene: Scene, task: Task, known: Known | None) -> str:
+    if standing(scene, task).ignored:
+        return "updatePolicy: ignore: its edit starts nothing, set a new rerun"
+    marked = known is not None and known.report is not None and not known.directory
+    return "already done" if marked else ""

@@ -1,0 +1,192 @@
+"""The second pass: every open task without a living run meets the gates; the first that stops it names its wait."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from reconciler.decide import words
+from reconciler.decide.lease import Lease
+from reconciler.decide.place import choose
+from reconciler.decide.runs import Verdict
+from reconciler.decide.scene import Known, Scene
+from reconciler.decide.steps import Standing, attempts_used, first_step, retry_at, standing, strays
+from reconciler.model.change import Action, Change, Wait
+from reconciler.model.fleet import Suspend
+from reconciler.model.run import State
+from reconciler.model.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What a cycle says of one open task: it waits, is launched, or neither, and then it is kept or being changed."""
+
+    wait: Wait | None = None
+    launch: Change | None = None
+    changing: bool = False  # a run of it has a change in this plan
+    unmet: tuple[str, ...] = ()  # dependencies that it waits for
+
+    @property
+    def keep(self) -> bool:
+        """It is as it should be."""
+        return self.wait is None and self.launch is None and not self.changing
+
+
+@dataclass(frozen=True, slots=True)
+class Bid:
+    """One open task before the gates."""
+
+    scene: Scene
+    lease: Lease
+    task: Task
+    at: Standing
+
+    def wait(self, why: str, until: float | None = None, *, person: bool = False) -> Fate:
+        """Stopped here."""
+        return Fate(Wait(self.task.name, why, until, person=person))
+
+
+Gate = Callable[[Bid], Fate | None]
+
+
+def settle_fate(scene: Scene, lease: Lease, task: Task, verdicts: tuple[Verdict, ...], used: Mapping[str, int]) -> Fate:
+    """Takes an open task, the verdicts on its runs and the slots taken so far; returns its fate."""
+    living = [verdict for verdict in verdicts if scene.busy(verdict.known)]
+    if living:
+        if any(verdict.change for verdict in living):
+            return Fate(changing=True)
+        return Fate(next((verdict.wait for verdict in living if verdict.wait), None))
+    bid = Bid(scene, lease, task, standing(scene, task))
+    for gate in GATES:
+        fate = gate(bid)
+        if fate is not None:
+            return fate
+    place = choose(scene, task, used)
+    if isinstance(place, Wait):
+        return Fate(place)
+    return Fate(launch=_launch(bid, place))
+
+
+def over(bid: Bid) -> Fate | None:
+    """Gates 2 and 3: every step has ended for good, or `updatePolicy: ignore` leaves this edit alone."""
+    return Fate() if bid.at.over else None
+
+
+def suspended(bid: Bid) -> Fate | None:
+    """Gate 4."""
+    if bid.task.suspend is not Suspend.NO:
+        return bid.wait("suspended", person=True)
+    if bid.scene.desired.fleet.suspend is not Suspend.NO:
+        return bid.wait("the fleet is suspended", person=True)
+    return None
+
+
+def dependencies(bid: Bid) -> Fate | None:
+    """Gate 5: what never will comes first, for a person has to know."""
+    never, unmet = "", {}
+    for name in bid.task.depends_on:
+        lost, waiting = _dependency(bid.scene, name)
+        never = never or lost
+        if waiting:
+            unmet[name] = waiting
+    if never:
+        return bid.wait(never, person=True)
+    if unmet:
+        return Fate(Wait(bid.task.name, next(iter(unmet.values()))), unmet=tuple(unmet))
+    return None
+
+
+def lease_complete(bid: Bid) -> Fate | None:
+    """Gate 6: some host was not taken by this ledger since it last met a foreign one."""
+    if not bid.lease.missing:
+        return None
+    return bid.wait(
+        f"this controller is new to the fleet: waits for {words.listing(bid.lease.missing)}; "
+        "declare gone: true if it will not return"
+    )
+
+
+def backoff(bid: Bid) -> Fate | None:
+    """Gate 7."""
+    until = retry_at(bid.at.runs, bid.task.retries, bid.scene.now)
+    if until is None or until <= bid.scene.now:
+        return None
+    last = [known for known in bid.at.runs if known.failed][-1]
+    left = words.span(until - bid.scene.now + 0.999)
+    return bid.wait(f"attempt {last.name.attempt} {_end(last)}, the next one starts in {left}", until)
+
+
+def secret(bid: Bid) -> Fate | None:
+    """Gate 8."""
+    missing = bid.scene.options.secrets_missing.get(bid.task.name)
+    return bid.wait(missing, person=True) if missing is not None else None
+
+
+def selected(bid: Bid) -> Fate | None:
+    """What `-l` leaves out is not launched."""
+    wanted = bid.scene.options.selector
+    if all(bid.task.labels.get(key) == value for key, value in wanted.items()):
+        return None
+    return bid.wait("not selected by -l", person=True)
+
+
+# Gate 1 (no good version at all) has no Task to ask: core.py says that wait. Gate 10 is place.choose.
+GATES: tuple[Gate, ...] = (over, suspended, dependencies, lease_complete, backoff, secret, selected)
+
+
+def _dependency(scene: Scene, name: str) -> tuple[str, str]:
+    """Why a dependency never will, or what it is waited for; both empty when it is met."""
+    task = scene.desired.tasks.get(name)
+    if task is None:
+        invalid = name in scene.desired.invalid
+        return (f"depends on {name}, which is invalid" if invalid else f"depends on {name}, which is no task"), ""
+    end = first_step(scene, task)
+    if end is not None and end.result is not None:
+        if end.result.state is State.SUCCEEDED:
+            return "", ""
+        return f"depends on {name}, which ended {_end(end)}", ""
+    if task.closed:
+        return f"depends on {name}, which is closed and did not succeed", ""
+    if standing(scene, task).ignored:
+        return f"depends on {name}, whose edit updatePolicy: ignore leaves alone: set a new rerun", ""
+    living = [known for known in scene.tasks.get(name, ()) if scene.busy(known)]
+    if living:
+        return "", f"waits for {name}: {living[-1].state} on {living[-1].host}"
+    return "", f"waits for {name}: {State.PENDING}"
+
+
+def _launch(bid: Bid, place: str) -> Change:
+    task, at = bid.task, bid.at
+    run = f"{task.name}-{at.digest}-{at.next_attempt}"
+    last = attempts_used(at.runs) + 1 > task.retries.limit
+    return Change(Action.LAUNCH, task.name, run, place, _launch_why(bid), last=last)
+
+
+def _launch_why(bid: Bid) -> str:
+    at = bid.at
+    if at.runs:
+        return _again(bid, at.runs[-1])
+    if at.index:
+        return f"follow-up {at.index}"
+    before = strays(bid.scene, bid.task)
+    if not before:
+        return "new task"
+    newest = max(before, key=lambda known: (known.ended_at or 0.0, known.name))
+    what = "its spec changed" if newest.rerun_key == bid.task.rerun_key else "rerun was changed"
+    return f"{what}, was {_end(newest)}" if newest.result else f"{what}, {newest.id} cannot be seen"
+
+
+def _again(bid: Bid, before: Known) -> str:
+    attempt = before.name.attempt
+    if before.result is None:
+        return f"attempt {attempt} on {before.host} has been unseen for longer than replaceAfter"
+    if before.void:
+        return f"attempt {attempt} never started"
+    if before.result.state is State.CANCELED:
+        word = before.report.cancel if before.report else ""
+        word = word or (before.memory.cancel if before.memory else "")
+        return words.ended(f"attempt {attempt} was cancelled", word)
+    used, most = attempts_used(bid.at.runs), bid.task.retries.limit + 1
+    return f"attempt {attempt} {_end(before)}, {used} of {words.count(most, 'attempt')} used"
+
+
+def _end(known: Known) -> str:
+    return words.ended(str(known.result.state), known.result.reason) if known.result else ""
