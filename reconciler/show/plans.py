@@ -1,0 +1,166 @@
+"""A plan, and what became of it, as people read terraform's; and the same for scripts."""
+
+from collections.abc import Mapping, Sequence
+
+from reconciler.model.change import Action, Answer, Change, Outcome, Plan, Wait
+from reconciler.show.document import Value
+from reconciler.show.escape import safe
+from reconciler.show.paper import PLAIN, Cell, Paper, columns
+from reconciler.show.times import clock, moment, span
+
+SYMBOLS = {Action.LAUNCH: "+", Action.CANCEL: "~", Action.SETTLE: "?", Action.COLLECT: "<", Action.CLEANUP: "-"}
+_STYLES = {Action.LAUNCH: "good", Action.CANCEL: "warn", Action.SETTLE: "warn", Action.COLLECT: "note"}
+_TO_DO = {
+    Action.LAUNCH: "to launch",
+    Action.CANCEL: "to cancel",
+    Action.SETTLE: "to settle",
+    Action.COLLECT: "to collect",
+    Action.CLEANUP: "to clean up",
+}
+_DONE = {
+    Action.LAUNCH: "launched",
+    Action.CANCEL: "canceled",
+    Action.SETTLE: "settled",
+    Action.COLLECT: "collected",
+    Action.CLEANUP: "cleaned up",
+}
+HELD_ADVICE = (
+    "Nothing of this is done. If it is meant: `reconciler reconcile --allow-prune`; "
+    "if not: bring the documents back in git (or fetch the newer commit)."
+)
+
+
+def body(plan: Plan, outcomes: Sequence[Outcome] = ()) -> dict[str, Value]:
+    """Take the last plan and the outcomes of all cycles; return the keys of `plan` and `reconcile`, every one there."""
+    pairs = _with_outcomes(plan, outcomes)
+    counts = _counts([change for change, _ in pairs])
+    return {
+        "changes": [_change(change, outcome) for change, outcome in pairs],
+        "held": [_change(change, None) for change in plan.held],
+        "heldWhy": plan.held_why or None,
+        "waits": [_wait(wait) for wait in plan.waits],
+        "unreachable": [{"host": host, "why": why} for host, why in sorted(plan.unreachable.items())],
+        "warnings": list(plan.warnings),
+        "summary": {
+            **{str(action): counts[action] for action in Action},
+            "keep": plan.keeps,
+            "wait": len(plan.waits),
+            "held": len(plan.held),
+        },
+    }
+
+
+def listing(plan: Plan, now: float, paper: Paper = PLAIN, outcomes: Sequence[Outcome] = ()) -> str:
+    """Take a plan (and its outcomes, once carried out); return all of it as text, the summary line last."""
+    blocks = [
+        [f"{paper.paint('warning:', 'warn')} {safe(text)}" for text in plan.warnings],
+        _changes(_with_outcomes(plan, outcomes), paper),
+        _held(plan, paper),
+        _waits(plan.waits, now, paper),
+        _unreachable(plan.unreachable, paper),
+        [summary(plan, outcomes)],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def summary(plan: Plan, outcomes: Sequence[Outcome] = ()) -> str:
+    """One line: `Plan: 3 to launch, 1 to cancel, 2 wait, 14 unchanged.`; `Done: …` once there are outcomes."""
+    if outcomes:
+        done = _counts([outcome.change for outcome in outcomes if outcome.answer is Answer.OK])
+        missed = {answer: sum(outcome.answer is answer for outcome in outcomes) for answer in Answer}
+        parts = [f"{count} {_DONE[action]}" for action, count in done.items() if count]
+        parts += [f"{missed[answer]} {answer}" for answer in (Answer.FAILED, Answer.UNKNOWN) if missed[answer]]
+        lead = "Done"
+    else:
+        parts = [f"{count} {_TO_DO[action]}" for action, count in _counts(plan.changes).items() if count]
+        lead = "Plan" if parts or plan.held else "No changes"
+    counted = ((plan.held, "held"), (plan.waits, "wait"), (plan.unreachable, "unreachable"))
+    parts += [f"{len(things)} {word}" for things, word in counted if things]
+    return f"{lead}: {', '.join([*parts, f'{plan.keeps} unchanged'])}."
+
+
+def change_line(change: Change, paper: Paper = PLAIN) -> str:
+    """One change on a line of its own: `+ launch build-1a2b3c4d-1 on box1: new task`."""
+    where = f" on {safe(change.host)}" if change.host else ""
+    lead = paper.paint(f"{SYMBOLS[change.action]} {change.action}", _STYLES.get(change.action, "bad"))
+    return f"{lead} {safe(change.run or change.task)}{where}: {safe(change.why)}"
+
+
+def _with_outcomes(plan: Plan, outcomes: Sequence[Outcome]) -> list[tuple[Change, Outcome | None]]:
+    """What was tried, in its order, then what the plan still has to do."""
+    tried = {outcome.change for outcome in outcomes}
+    left: list[tuple[Change, Outcome | None]] = [(change, None) for change in plan.changes if change not in tried]
+    return [*((outcome.change, outcome) for outcome in outcomes), *left]
+
+
+def _counts(changes: Sequence[Change]) -> dict[Action, int]:
+    return {action: sum(change.action is action for change in changes) for action in Action}
+
+
+def _change(change: Change, outcome: Outcome | None) -> dict[str, Value]:
+    failed = outcome is not None and outcome.answer is not Answer.OK
+    return {
+        "action": str(change.action),
+        "task": change.task or None,
+        "run": change.run or None,
+        "host": change.host or None,
+        "why": change.why,
+        "outcome": None if outcome is None else str(outcome.answer),
+        "error": (outcome.note or None) if outcome is not None and failed else None,
+    }
+
+
+def _wait(wait: Wait) -> dict[str, Value]:
+    return {"task": wait.task, "why": wait.why, "until": moment(wait.until), "host": wait.host or None}
+
+
+def _changes(pairs: Sequence[tuple[Change, Outcome | None]], paper: Paper) -> list[str]:
+    """All changes in columns, grouped by what is done."""
+    rows = []
+    for action in Action:
+        for change, outcome in pairs:
+            if change.action is action:
+                rows.append(_row(change, outcome))
+    return columns(rows, paper, indent="  ")
+
+
+def _row(change: Change, outcome: Outcome | None = None) -> list[Cell]:
+    style = _STYLES.get(change.action, "bad")
+    why = safe(change.why)
+    if outcome is not None and outcome.answer is not Answer.OK:
+        style = "bad"
+        why = f"{outcome.answer}: {safe(outcome.note) or 'its host did not say'} ({why})"
+    return [
+        Cell(f"{SYMBOLS[change.action]} {change.action}", style),
+        Cell(safe(change.run or change.task)),
+        Cell(f"on {safe(change.host)}" if change.host else ""),
+        Cell(why),
+    ]
+
+
+def _held(plan: Plan, paper: Paper) -> list[str]:
+    if not plan.held and not plan.held_why:
+        return []
+    why = safe(plan.held_why) or "more than this fleet's limits allow at once"
+    return [
+        f"{paper.paint('Held:', 'bad')} {why}",
+        *columns([_row(change) for change in plan.held], paper, indent="  "),
+        f"  {HELD_ADVICE}",
+    ]
+
+
+def _waits(waits: Sequence[Wait], now: float, paper: Paper) -> list[str]:
+    rows = [[Cell(". " + safe(wait.task), "dim"), Cell(safe(wait.why) + _until(wait.until, now))] for wait in waits]
+    return [paper.paint("Waiting:", "bold"), *columns(rows, paper, indent="  ")] if rows else []
+
+
+def _until(until: float | None, now: float) -> str:
+    if until is None:
+        return ""
+    return f" (until {clock(until)} UTC, in {span(until - now)})" if until > now else " (due now)"
+
+
+def _unreachable(hosts: Mapping[str, str], paper: Paper) -> list[str]:
+    rows = [[Cell("! " + safe(host), "bad"), Cell(safe(why))] for host, why in sorted(hosts.items())]
+    head = paper.paint("Unreachable", "bold") + " (nothing there is started again, cancelled or removed):"
+    return [head, *columns(rows, paper, indent="  ")] if rows else []
