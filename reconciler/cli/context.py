@@ -10,7 +10,7 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# option -> takes a value; `reconcile` (the short command) accepts them anywhere on its line.
+# option -> takes a value; they are accepted anywhere on the line.
 GLOBAL_OPTIONS = {
     "-C": True,
     "--repo": True,
@@ -20,6 +20,7 @@ GLOBAL_OPTIONS = {
     "--identity-file": True,
     "--log-format": True,
     "--log-level": True,
+    "--color": False,
     "--no-color": False,
 }
 OUTPUTS = ("table", "wide", "json", "yaml")

@@ -73,22 +73,27 @@ def cli(ctx: click.Context, **settings: object) -> None:
 
 def main() -> NoReturn:
     """The `reconciler` command."""
-    sys.exit(guarded(cli, sys.argv[1:]))
+    sys.exit(guarded(cli, hoisted(sys.argv[1:])))
 
 
 def reconcile_main() -> NoReturn:
-    """The `reconcile` command: `reconciler reconcile` by a name of its own, global options included."""
-    arguments = sys.argv[1:]
+    """The `reconcile` command: `reconciler reconcile` by a name of its own."""
+    sys.exit(guarded(cli, hoisted(["reconcile", *sys.argv[1:]])))
+
+
+def hoisted(arguments: list[str]) -> list[str]:
+    """Global options may stand anywhere on the line, as in kubectl; click wants them before the verb."""
     before: list[str] = []
-    # Global options may stand anywhere on this short line; they belong before the verb.
     rest: list[str] = []
-    while arguments:
-        word = arguments.pop(0)
-        name = word.split("=")[0]
-        if name in GLOBAL_OPTIONS:
-            before.append(word)
-            if "=" not in word and GLOBAL_OPTIONS[name] and arguments:
-                before.append(arguments.pop(0))
-        else:
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*before, *rest, word, *words]
+        name, equals, _ = word.partition("=")
+        if name not in GLOBAL_OPTIONS:
             rest.append(word)
-    sys.exit(guarded(cli, [*before, "reconcile", *rest]))
+            continue
+        before.append(word)
+        if GLOBAL_OPTIONS[name] and not equals:
+            before.extend(value for value in [next(words, None)] if value is not None)
+    return [*before, *rest]

@@ -1,0 +1,47 @@
+# `make demo` shows it working on this machine; `make test` checks everything. Both make their own environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types layers shell unit install system hosts clean
+
+help: ## Show what there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+demo: $(VENV)/.installed ## Converge the quickstart fleet on this machine, and show it
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
+
+test: system $(VENV)/.installed lint types layers shell unit ## Lint, types, layers, shellcheck and all tests
+
+$(VENV)/.installed: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+install: $(VENV)/.installed ## Install into .venv, with what the tests need
+
+system: ## Install the system packages that the tests need (as root on Debian or Ubuntu)
+	@bash tests/system.sh
+
+lint: $(VENV)/.installed ## ruff
+	@$(BIN)/ruff check reconciler tests
+	@$(BIN)/ruff format --check reconciler tests
+
+types: $(VENV)/.installed ## mypy --strict
+	@$(BIN)/mypy
+
+layers: $(VENV)/.installed ## import-linter: layers, purity, one door per library
+	@$(BIN)/lint-imports
+
+shell: ## shellcheck and bash -n
+	@git ls-files '*.sh' | xargs shellcheck -S warning
+
+unit: $(VENV)/.installed ## All tests
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+hosts: $(VENV)/.installed ## Start three throw-away hosts on this machine, to try things by hand (root)
+	@$(BIN)/python -m tests.machines up 3
+
+clean: ## Remove the environment and caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

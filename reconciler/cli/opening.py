@@ -1,0 +1,216 @@
+"""From the global options to an open repository, ledger and controller."""
+
+import getpass
+import hashlib
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.cli.context import Context
+from reconciler.errors import LeaseLost, ReconcilerError
+from reconciler.model.change import Options
+
+if TYPE_CHECKING:
+    from reconciler.engine.desired import Wanted
+    from reconciler.engine.engine import Engine
+    from reconciler.engine.world import World
+    from reconciler.model.rows import Event
+    from reconciler.record.ledger import Ledger
+    from reconciler.record.secrets import Secrets
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """An opened fleet repository and the folder of what this machine knows of the fleet."""
+
+    wanted: "Wanted"
+    folder: Path
+
+
+def open_fleet(context: Context, *, worktree: bool = False) -> Fleet:
+    """Open the repository, settle which branch is followed, find the fleet's state folder. Raises ReconcilerError."""
+    from reconciler.engine.desired import Invalid, Wanted
+    from reconciler.load.git import open_repository
+
+    repository = open_repository(context.repo, context.state_root / "repositories")
+    memo = _Memo(context.state_root / "repositories", repository.location)
+    known = memo.read()
+    ref = context.ref or known.get("ref")
+    if ref is None and not repository.remote:
+        ref = repository.branch()  # None: a detached HEAD, followed as it is and not remembered
+    if repository.remote:
+        repository.fetch()
+        ref = ref or repository.branch()
+    wanted = Wanted(repository, ref, worktree)
+    fleet = known.get("fleet")
+    try:
+        fleet = wanted.peek()
+    except Invalid:
+        if fleet is None:
+            raise
+    if fleet is None:
+        raise ReconcilerError("the fleet has no id: run `reconciler validate`")
+    memo.write({"repo": repository.location, "ref": known.get("ref") or context.ref or ref, "fleet": fleet})
+    return Fleet(wanted, context.state_root / "fleets" / fleet)
+
+
+def open_ledger(context: Context) -> "Ledger":
+    """The fleet's ledger for reading; an empty one when nothing was ever recorded."""
+    from reconciler.record.ledger import Ledger
+
+    return Ledger.open(open_fleet(context).folder / "ledger.db", readonly=True)
+
+
+@contextmanager
+def controller(context: Context, fleet: Fleet, verb: str) -> "Iterator[World]":
+    """Be the one controller of the fleet on this machine. Raises Occupied while another process is."""
+    from reconciler.record.claim import Claim, Holder
+    from reconciler.record.ledger import Ledger
+
+    fleet.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    claim = Claim.acquire(fleet.folder / "controller.lock", verb, _now())
+    if isinstance(claim, Holder):
+        raise Occupied(claim.verb, f"`reconciler {claim.verb}` (pid {claim.pid}) is at work on this fleet here")
+    with claim, Ledger.open(fleet.folder / "ledger.db") as ledger:
+        world = build_world(context, fleet, ledger)
+        try:
+            yield world
+        finally:
+            world.remote.close()
+
+
+class Occupied(LeaseLost):
+    """Another process on this machine is the fleet's controller."""
+
+    def __init__(self, verb: str, text: str) -> None:
+        super().__init__(text)
+        self.verb = verb
+
+
+def build_world(context: Context, fleet: Fleet, ledger: "Ledger") -> "World":
+    """Everything that a controller works with, around an open ledger."""
+    from reconciler.engine.world import World
+    from reconciler.record.archive import Archive
+    from reconciler.remote.transport import Remote
+
+    return World(
+        ledger=ledger,
+        archive=Archive(fleet.folder / "runs"),
+        remote=Remote(fleet.folder, ssh_config=context.ssh_config, identity_file=context.identity_file),
+        secrets=load_secrets(),
+        load_secrets=load_secrets,
+        launcher=f"{_user()}@{socket.gethostname()}",
+    )
+
+
+def load_secrets() -> "Secrets":
+    """Where secret values come from: `secrets.yaml` in the controller's configuration folder. Raises ReconcilerError."""
+    from platformdirs import user_config_path
+
+    from reconciler.load.yaml import parse_mapping
+    from reconciler.record.secrets import Secrets
+
+    path = user_config_path("reconciler") / "secrets.yaml"
+    sources: Mapping[str, object] = {}
+    with suppress(FileNotFoundError):
+        sources = parse_mapping(path.read_bytes(), str(path))
+    return Secrets(sources)
+
+
+@contextmanager
+def looking(context: Context, fleet: Fleet, options: Options, *, recording: bool = False) -> "Iterator[Engine]":
+    """An engine that changes nothing on hosts; with `recording` (and nobody else at work) it fills the ledger."""
+    from reconciler.engine.engine import Engine
+    from reconciler.loop import now
+    from reconciler.record.ledger import Ledger
+
+    if recording:
+        with controller(context, fleet, "get") as world:
+            yield Engine(world, fleet.wanted, options, now, acting=False, recording=True)
+        return
+    with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
+        world = build_world(context, fleet, ledger)
+        try:
+            yield Engine(world, fleet.wanted, options, now, acting=False)
+        finally:
+            world.remote.close()
+
+
+def refresh(context: Context) -> bool:
+    """Ask all hosts and record what they say; False when a controller is at work (its ledger is fresh anyway)."""
+    from reconciler.loop import cycle
+
+    fleet = open_fleet(context)
+    try:
+        with looking(context, fleet, Options(), recording=True) as engine:
+            cycle(engine)
+    except Occupied:
+        return False
+    return True
+
+
+def printer(context: Context) -> "Listener":
+    """Prints events and trouble to standard error in the log format asked for."""
+    return Listener(context.log_format, context.log_level)
+
+
+class Listener:
+    """Log lines for people and machines."""
+
+    def __init__(self, log_format: str, level: str) -> None:
+        self._json = log_format == "json"
+        self._quiet = level in ("warning", "error")
+
+    def event(self, event: "Event") -> None:
+        """One line for an event."""
+        import click
+
+        from reconciler.show.lines import event_json, event_line
+
+        if not self._quiet:
+            click.echo(event_json(event) if self._json else event_line(event), err=True)
+
+    def trouble(self, text: str) -> None:
+        """One line for what is no event."""
+        import click
+
+        click.echo(json.dumps({"level": "warning", "message": text}) if self._json else f"warning: {text}", err=True)
+
+
+class _Memo:
+    """What is remembered of a repository: the branch followed, the fleet's id."""
+
+    def __init__(self, folder: Path, location: str) -> None:
+        self._path = folder / (hashlib.sha256(location.encode()).hexdigest()[:16] + ".json")
+
+    def read(self) -> dict[str, str]:
+        try:
+            content = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return {key: value for key, value in content.items() if value} if isinstance(content, dict) else {}
+
+    def write(self, content: Mapping[str, str | None]) -> None:
+        if self.read() == {key: value for key, value in content.items() if value}:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps(content))
+        fresh.replace(self._path)
+
+
+def _now() -> float:
+    from reconciler.loop import now
+
+    return now()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

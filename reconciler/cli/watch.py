@@ -1,0 +1,47 @@
+"""`reconciler watch`."""
+
+import signal
+
+import click
+
+from reconciler.cli.arguments import Duration
+from reconciler.cli.context import Context
+from reconciler.model.change import Options
+
+
+@click.command()
+@click.option("--interval", type=Duration(), help="Time between full looks at all hosts.  [the fleet's interval]")
+@click.option("--take-over", is_flag=True, help="Take the fleet from a `watch` on another machine.")
+@click.pass_obj
+def watch(context: Context, interval: float | None, take_over: bool) -> int:
+    """Converge for ever: a commit, a worker's end or a backoff's end wakes it at once.
+
+    SIGTERM ends it within seconds and leaves workers running; SIGHUP makes it read everything again. Beside it,
+    `reconciler reconcile` of the same state hands its request over.
+    """
+    from reconciler.cli.opening import controller, open_fleet, printer
+    from reconciler.cli.printing import report_document
+    from reconciler.engine.engine import Engine
+    from reconciler.engine.events import Reread, Stopped
+    from reconciler.loop import now
+    from reconciler.loop import watch as serve
+    from reconciler.wake.requests import Requests
+
+    fleet = open_fleet(context)
+    listener = printer(context)
+    with controller(context, fleet, "watch") as world:
+        world.listen, world.trouble = listener.event, listener.trouble
+        engine = Engine(world, fleet.wanted, Options(), now)
+        engine.take_over, engine.interval = take_over, interval
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: engine.queue.put(Stopped()))
+        signal.signal(signal.SIGHUP, lambda *_: engine.queue.put(Reread()))
+        requests = Requests(fleet.folder, engine.queue.put, report_document)
+        requests.open()
+        try:
+            serve(engine, requests)
+        finally:
+            requests.close()
+    return 0
+
+

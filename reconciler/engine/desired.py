@@ -1,0 +1,109 @@
+"""What the fleet repository asks for now: the newest commit, loaded once, and what git says of older ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.errors import ReconcilerError
+from reconciler.load.documents import Document, Parser
+from reconciler.load.fleet import load, load_worktree
+from reconciler.load.git import Repository
+from reconciler.model.desired import Desired
+from reconciler.model.observed import Seen, Unseen
+from reconciler.model.problem import Problem
+from reconciler.record.ledger import Ledger
+
+
+class Invalid(ReconcilerError):
+    """The repository declares no fleet that could be worked with; `problems` says why."""
+
+    name = "invalid"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        first = next(iter(problems), None)
+        where = f": {first.file}:{first.line}: {first.message}" if first else ""
+        super().__init__(f"no valid Fleet document{where} (`reconciler validate` shows everything)")
+        self.problems = problems
+
+
+@dataclass
+class Wanted:
+    """Follows one ref of one repository."""
+
+    repository: Repository
+    ref: str | None
+    worktree: bool = False
+    parser: Parser = field(default_factory=Parser)
+    _ancestry: dict[tuple[str, str], bool | None] = field(default_factory=dict)
+    _authors: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def head(self) -> str:
+        """The newest commit of the ref, without fetching what it holds. Raises ReconcilerError."""
+        return self.repository.remote_head(self.ref) if self.repository.remote else self.repository.resolve(self.ref)
+
+    def read(self, ledger: Ledger, known: Desired | None = None) -> tuple[Desired, tuple[Document, ...]]:
+        """The newest commit as Desired and its good documents (none when it is the `known` one). Raises Invalid."""
+        if self.repository.remote:
+            self.repository.fetch()
+        commit = self.repository.resolve(self.ref)
+        if known is not None and known.revision == commit and not self.worktree:
+            return known, ()
+        remembered = {key: Document.from_json(text) for key, text in ledger.documents().items()}
+        if self.worktree:
+            loaded = load_worktree(self.repository, self.parser, remembered)
+        else:
+            loaded = load(self.repository, commit, self.parser, remembered)
+        if loaded.desired is None:
+            raise Invalid(loaded.problems)
+        return loaded.desired, loaded.documents
+
+    def peek(self) -> str:
+        """The fleet's id at the newest commit that is here. Raises Invalid when no Fleet can be read."""
+        if self.worktree:
+            loaded = load_worktree(self.repository, self.parser, {})
+        else:
+            loaded = load(self.repository, self.repository.resolve(self.ref), self.parser, {})
+        if loaded.desired is None:
+            raise Invalid(loaded.problems)
+        return loaded.desired.fleet.id
+
+    def tasks(self) -> dict[str, str]:
+        """Every open or closed task at the newest commit, with the digest of its first step."""
+        loaded = load(self.repository, self.repository.resolve(self.ref), self.parser, {})
+        if loaded.desired is None:
+            raise Invalid(loaded.problems)
+        return {name: task.steps[0].digest for name, task in loaded.desired.tasks.items()}
+
+    def watched(self) -> tuple[Path, ...]:
+        """The paths whose change may mean a new commit; none for a remote, which is asked instead."""
+        return () if self.repository.remote else tuple(self.repository.watch_paths())
+
+    def contains(self, old: str, new: str) -> bool | None:
+        """Whether `old` is `new` or an ancestor of it; None when git cannot tell (unknown, shallow)."""
+        if old == new:
+            return True
+        if (old, new) not in self._ancestry:
+            self._ancestry[old, new] = self.repository.is_ancestor(old, new)
+        return self._ancestry[old, new]
+
+    def newer(
+        self, desired: Desired, observed: Mapping[str, Seen | Unseen], own: frozenset[str]
+    ) -> dict[str, str]:
+        """Host → a revision there that somebody else wrote and that this commit does not contain."""
+        return {
+            name: sight.revision
+            for name, sight in observed.items()
+            if isinstance(sight, Seen)
+            and sight.revision
+            and sight.revision not in own
+            and not self.contains(sight.revision, desired.revision)
+        }
+
+    def authors(self, desired: Desired, tasks: Mapping[str, str]) -> dict[str, str]:
+        """Task → author of the last commit to its file; `tasks` maps names to files."""
+        missing = [file for file in tasks.values() if (desired.revision, file) not in self._authors]
+        if missing and not self.worktree:
+            found = self.repository.authors(desired.revision, sorted(set(missing)))
+            for file in missing:
+                self._authors[desired.revision, file] = found.get(file, "")
+        return {task: self._authors.get((desired.revision, file), "") for task, file in tasks.items()}

@@ -1,0 +1,304 @@
+"""A controller at work on one fleet: events in, decisions out, operations started.
+
+Everything that happens comes through one queue; after each handful of events it is decided from scratch on what is
+known then. A single cycle, `--wait` and the daemon differ only in what ends them (loop.py).
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+
+from reconciler.act.apply import Applied, Warrant
+from reconciler.decide import decide, former_places
+from reconciler.engine.desired import Wanted
+from reconciler.engine.events import (
+    Acted,
+    BellRang,
+    Collected,
+    CommitSeen,
+    Event,
+    Failed,
+    Looked,
+    Requested,
+    Reread,
+    Stopped,
+    Took,
+)
+from reconciler.engine.operations import Operations
+from reconciler.engine.orders import Orders
+from reconciler.engine.sights import Sights
+from reconciler.engine.tally import Tally
+from reconciler.engine.world import World
+from reconciler.errors import LeaseLost, ReconcilerError
+from reconciler.model.change import Action, Options, Outcome, Plan
+from reconciler.model.desired import Desired
+from reconciler.model.host import Host
+from reconciler.model.observed import Seen, Unseen
+from reconciler.model.rows import EventType
+from reconciler.model.rows import Event as Entry
+
+FIRST = 2.0  # seconds after which a round acts on what has answered
+COALESCE = 0.01  # seconds in which answers that come together are decided on together
+
+
+class Engine:
+    """A controller at work on one fleet. One thread calls it."""
+
+    def __init__(
+        self,
+        world: World,
+        wanted: Wanted,
+        options: Options,
+        clock: Callable[[], float],
+        *,
+        acting: bool = True,
+        recording: bool = False,
+    ) -> None:
+        """`acting` False: only look and decide, nothing changes on hosts; `recording`: the ledger learns of it."""
+        self.world = world
+        self.wanted = wanted
+        self.options = options
+        self.clock = clock
+        self.acting = acting
+        self.recording = acting or recording
+        self.queue: SimpleQueue[Event] = SimpleQueue()
+        self.operations = Operations(world.remote, self.queue, clock)
+        self.orders = Orders(world, wanted, self.operations)
+        self.sights = Sights(world.ledger.id)
+        self.desired: Desired
+        self.plan = Plan()
+        self.tallies: list[Tally] = []
+        self.requests: list[Requested] = []
+        self.stopped = False
+        self.take_over = False
+        self.interval: float | None = None  # seconds; instead of the fleet's own
+        self.launching = True
+        self.single = False  # one cycle: a task is launched at most once
+        self.round_at = 0.0  # monotonic; when the hosts were last asked all together
+        self._stale = True  # something came in that has not been decided on
+        self._held: frozenset[str] = frozenset()
+        self._saved: Plan | None = None
+
+    # --- the story ---------------------------------------------------------------------------------------------
+
+    def round(self) -> None:
+        """Read the newest commit and ask every host; what failed before may be tried again."""
+        self.read_commit()
+        self.round_at = time.monotonic()
+        self.orders.again()
+        self.ask(self.hosts())
+        self._stale = True
+
+    def read_commit(self) -> None:
+        """Take up the newest commit. Raises ReconcilerError when it cannot be read."""
+        before = getattr(self, "desired", None)
+        desired, documents = self.wanted.read(self.world.ledger, before)
+        self.desired = desired
+        if desired is not before:
+            self._stale = True
+            if self.recording:
+                self.world.remember(desired, documents, self.clock())
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Ask hosts for their report, those at least that are not busy."""
+        hosts = self.hosts()
+        for name in names:
+            if name in hosts and name not in self.operations.busy:
+                self.operations.look(hosts[name], self.desired.fleet.id, only=len(self.desired.hosts) == 1)
+
+    def step(self, timeout: float) -> None:
+        """Wait for events for at most `timeout` seconds, take them in, decide when something is new, and act."""
+        for event in self._events(timeout):
+            self._take_in(event)
+            self._stale = True
+        if self._stale and not self.early():
+            self._stale = False
+            self._decide()
+
+    def awaken(self) -> None:
+        """Decide again at the next step although nothing came in: a time has come."""
+        self._stale = True
+
+    def _decide(self) -> None:
+        moment = self.clock()
+        observed = self.sights.observed(self.hosts(), self.operations.busy)
+        newer = self.wanted.newer(self.desired, observed, self.world.ledger.own_revisions())
+        options = self.orders.options(self.options, self.desired, newer)
+        plan = decide(self.desired, observed, self.world.ledger.memory(), moment, options)
+        self.plan = plan if self.launching else without_launches(plan)
+        if self.acting:
+            self._act(self.plan, moment)
+
+    def _act(self, plan: Plan, moment: float) -> None:
+        hosts, ledger = self.hosts(), self.world.ledger
+        self._note(self.orders.settle_here(plan, moment))
+        for name in plan.forget:
+            ledger.forget([name])
+            self.sights.forget(name)
+        self.orders.collect(plan, hosts, self.sights)
+        if plan.takes:
+            ledger.number_to_take(plan.number, plan.fresh)
+            for name in plan.takes:
+                if name in hosts and name not in self.operations.busy:
+                    former = self.sights.named(name)
+                    warrant = self._warrant(plan.number)
+                    self.operations.take(hosts[name], warrant, rename_from=former, take_over=self.take_over)
+            return  # the takes answer with newer reports; then it is decided again
+        if not ledger.memory().whole and any(change.action is Action.LAUNCH for change in plan.changes):
+            ledger.whole()
+        warrant = self._warrant(ledger.memory().number)
+        self._note(
+            self.orders.send(plan, hosts, self.desired, self.sights, warrant, moment, single=self.single)
+        )
+
+    # --- what comes in -----------------------------------------------------------------------------------------
+
+    def _take_in(self, event: Event) -> None:
+        """Note one event. Raises LeaseLost when another controller has taken the fleet."""
+        match event:
+            case Looked(host, sight):
+                self.operations.busy.pop(host, None)
+                self._saw(host, sight)
+            case Took(host, number, applied):
+                self.operations.busy.pop(host, None)
+                self._took(host, number, applied)
+            case Acted(host, applied, _):
+                self.operations.busy.pop(host, None)
+                self._acted(host, applied)
+            case Collected(run, host, why):
+                self._note([self.orders.collected(run, host, why, self.clock())])
+            case CommitSeen():
+                self._newest()
+            case BellRang(host, is_open, held_by):
+                if held_by:
+                    raise LeaseLost(f"{host} is held by {held_by}, whose `watch` is running")
+                if is_open:
+                    self.ask([host])
+            case Reread():
+                self.world.reread()
+                self._newest()
+                self.round()
+            case Requested():
+                self.requests.append(event)
+            case Stopped():
+                self.stopped = True
+            case Failed(error):
+                raise error
+
+    def _newest(self) -> None:
+        try:
+            self.read_commit()
+        except ReconcilerError as problem:
+            self.world.trouble(str(problem))
+
+    def _saw(self, name: str, sight: Seen | Unseen) -> None:
+        host = self.hosts().get(name)
+        if host is None:
+            return
+        if lost := self.sights.note(name, sight):
+            raise LeaseLost(lost)
+        if self.recording:
+            self.world.saw(host, sight, self.clock())
+
+    def _took(self, name: str, number: int, applied: Applied) -> None:
+        if applied.frames is None:
+            self._refused(name, applied)
+            return
+        sight = self.world.parse(applied.frames, self.desired.fleet.id, self.clock(), taken=number)
+        if isinstance(sight, Seen):
+            self.sights.held[name] = number
+            self.world.took(self.hosts()[name], sight, number, self.clock())
+        self._saw(name, sight)
+
+    def _acted(self, name: str, applied: Applied) -> None:
+        self._note(self.orders.outcomes(applied.outcomes, self.clock()))
+        if applied.frames is None:
+            self._refused(name, applied)
+            return
+        number = self.sights.held.get(name, self.world.ledger.memory().number)
+        self._saw(name, self.world.parse(applied.frames, self.desired.fleet.id, self.clock(), taken=number))
+
+    def _refused(self, name: str, applied: Applied) -> None:
+        if applied.holder is None:
+            self._saw(name, Unseen(applied.why))
+        elif applied.holder.ledger != self.world.ledger.id and (name in self.sights.held or applied.doorbell):
+            raise LeaseLost(f"another controller holds {name}: {applied.why}")
+        else:
+            self.ask([name])  # somebody was there in between; look, then take a higher number
+
+    def _note(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            for tally in self.tallies:
+                tally.add(outcome)
+
+    # --- when ---------------------------------------------------------------------------------------------------
+
+    def early(self) -> bool:
+        """A round is young and hosts are still answering: better to decide on all of them at once."""
+        return bool(self.looking()) and time.monotonic() - self.round_at < FIRST
+
+    def looking(self) -> set[str]:
+        """Busy hosts; those declared gone are not waited for."""
+        hosts = self.hosts()
+        return {name for name in self.operations.busy if name in hosts and not hosts[name].gone}
+
+    def resting(self) -> bool:
+        """Nothing is under way, and all that is known has been decided on."""
+        return not (self._stale or self.looking() or self.operations.collecting or self.queue.qsize())
+
+    def next_round(self) -> float:
+        """Seconds from one full look to the next: the interval, ± a tenth so that controllers do not march in step."""
+        return (self.interval or self.desired.fleet.interval) * random.uniform(0.9, 1.1)  # noqa: S311 (no secret)
+
+    def save(self) -> None:
+        """Keep how everything stands, for `get` and for the next controller; cheap when nothing changed."""
+        if not self.recording or self.plan is self._saved:
+            return
+        moment = self.clock()
+        files = {name: task.source.file for name, task in self.desired.tasks.items()}
+        self.world.ledger.save_cycle(self.desired, self.plan, moment, self.wanted.authors(self.desired, files))
+        held = frozenset(change.run for change in self.plan.held)
+        if held and held != self._held:
+            self.world.tell([Entry(moment, EventType.HELD, message=self.plan.held_why)])
+        if not held and self.acting:
+            self.world.ledger.revision_acted(self.desired.revision, moment)
+        self._held = held
+        self.world.ledger.expire(self.desired.fleet.retention, moment)
+        self._saved = self.plan
+
+    # --- small things -------------------------------------------------------------------------------------------
+
+    def hosts(self) -> dict[str, Host]:
+        """The hosts of the fleet, and the places on the books that no Host names any more."""
+        return {**self.desired.hosts, **former_places(self.desired, self.world.ledger.memory())}
+
+    def reachable(self) -> dict[str, Host]:
+        """Hosts whose doorbell is worth an open channel."""
+        return {name: host for name, host in self.hosts().items() if self.sights.get(name) and not host.gone}
+
+    def active_hosts(self) -> set[str]:
+        """Hosts with a run that has not ended."""
+        seen = ((name, self.sights.get(name)) for name in self.hosts())
+        return {name for name, sight in seen if sight and any(run.active for run in sight.runs.values())}
+
+    def _events(self, timeout: float) -> list[Event]:
+        events: list[Event] = []
+        try:
+            events.append(self.queue.get(timeout=max(timeout, COALESCE)))
+            time.sleep(COALESCE)
+            while True:
+                events.append(self.queue.get_nowait())
+        except Empty:
+            return events
+
+    def _warrant(self, number: int) -> Warrant:
+        return Warrant(self.desired.fleet, self.world.ledger.id, number, self.desired.revision)
+
+
+def without_launches(plan: Plan) -> Plan:
+    """The plan of `cleanup`: it starts nothing, and takes no lease for the sake of a start."""
+    kept = tuple(change for change in plan.changes if change.action is not Action.LAUNCH)
+    touched = {change.host for change in kept}
+    return replace(plan, changes=kept, takes=tuple(host for host in plan.takes if host in touched))

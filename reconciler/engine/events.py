@@ -1,0 +1,96 @@
+"""What can come out of the loop's one queue."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from reconciler.act.apply import Applied
+from reconciler.model.change import Change
+from reconciler.model.observed import Seen, Unseen
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A host answered, or did not."""
+
+    host: str
+    sight: Seen | Unseen
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """The answer to taking a host's lease with `number`."""
+
+    host: str
+    number: int
+    applied: Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """The answer to a host's changes."""
+
+    host: str
+    applied: Applied
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A run's result and logs are here, or why not."""
+
+    run: str
+    host: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSeen:
+    """The followed branch may have moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class BellRang:
+    """Something changed on a host; `held_by` when another ledger's doorbell is open there."""
+
+    host: str
+    open: bool = True
+    held_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A signal asked for the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """SIGHUP: read configuration and repository anew, look at every host."""
+
+
+class Replier(Protocol):
+    """Where the answer to a request goes."""
+
+    def reply(self, answer: Mapping[str, Any]) -> None:
+        """Send the one answer; never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A `reconcile` of the same state, typed beside this daemon."""
+
+    allow_prune: bool
+    wait: bool
+    timeout: float | None
+    selector: Mapping[str, str]
+    replier: Replier
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A thread of ours ended by a bug; it is raised again in the loop."""
+
+    error: BaseException
+
+
+Event = Looked | Took | Acted | Collected | CommitSeen | BellRang | Stopped | Reread | Requested | Failed

@@ -1,0 +1,90 @@
+"""One operation at a time per host, all hosts in parallel; answers come back through the loop's queue."""
+
+from collections.abc import Callable, Mapping, Sequence
+from queue import SimpleQueue
+from threading import BoundedSemaphore, Thread
+
+from reconciler.act.apply import Warrant, apply, take
+from reconciler.act.collect import CollectFailed, Portion, collect
+from reconciler.act.payload import Launch
+from reconciler.engine.events import Acted, Collected, Event, Failed, Looked, Took
+from reconciler.model.change import Change
+from reconciler.model.host import Host
+from reconciler.observe.look import look
+from reconciler.remote.transport import Remote
+
+PARALLEL = 64  # calls under way; each is a thread that waits for one ssh
+COLLECTING = 8  # long transfers beside them
+
+
+class Operations:
+    """Starts operations and knows which hosts are busy. Only the loop's thread calls it."""
+
+    def __init__(self, remote: Remote, queue: "SimpleQueue[Event]", clock: Callable[[], float]) -> None:
+        self._remote = remote
+        self._queue = queue
+        self._clock = clock
+        self._calls = BoundedSemaphore(PARALLEL)
+        self._transfers = BoundedSemaphore(COLLECTING)
+        self.busy: dict[str, str] = {}  # host -> operation
+        self.collecting: set[str] = set()  # runs
+
+    def look(self, host: Host, fleet_id: str, *, only: bool) -> None:
+        """Ask for a report."""
+        self.busy[host.name] = "look"
+        self._start(
+            lambda: Looked(host.name, look(self._remote, host, fleet_id=fleet_id, only=only, clock=self._clock))
+        )
+
+    def take(self, host: Host, warrant: Warrant, *, rename_from: str, take_over: bool) -> None:
+        """Take the lease."""
+        self.busy[host.name] = "take"
+        self._start(
+            lambda: Took(
+                host.name,
+                warrant.number,
+                take(self._remote, host, warrant, rename_from=rename_from, take_over=take_over),
+            )
+        )
+
+    def act(
+        self,
+        host: Host,
+        changes: Sequence[Change],
+        warrant: Warrant,
+        directories: Mapping[str, str],
+        launches: Mapping[str, Launch],
+    ) -> None:
+        """Carry changes out, all of them in one call."""
+        self.busy[host.name] = "act"
+        todo = tuple(changes)
+        self._start(
+            lambda: Acted(host.name, apply(self._remote, host, todo, warrant, directories, launches), todo)
+        )
+
+    def collect(
+        self, host: Host, run: str, directory: str, have: Callable[[str], int], keep: Callable[[Portion], None]
+    ) -> None:
+        """Bring one ended run's result and logs here; beside the host's other operations, since it only reads."""
+        self.collecting.add(run)
+
+        def bring() -> Collected:
+            try:
+                for portion in collect(self._remote, host, run, directory, have):
+                    keep(portion)
+            except CollectFailed as failure:
+                return Collected(run, host.name, str(failure))
+            return Collected(run, host.name)
+
+        self._start(bring, self._transfers)
+
+    def _start(self, operation: Callable[[], Event], gate: BoundedSemaphore | None = None) -> None:
+        def run() -> None:
+            with gate or self._calls:
+                try:
+                    self._queue.put(operation())
+                except BaseException as error:  # a bug must not vanish in a thread
+                    self._queue.put(Failed(error))
+
+        # Daemon threads: an unreachable host must not hold up the end of the program.
+        Thread(target=run, daemon=True, name="host").start()

@@ -1,0 +1,256 @@
+"""A plan's changes → intents in the ledger, calls to hosts, and outcomes on record."""
+
+import secrets as random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from reconciler.act.apply import Warrant
+from reconciler.act.collect import Portion
+from reconciler.act.payload import Launch
+from reconciler.engine.desired import Wanted
+from reconciler.engine.operations import Operations
+from reconciler.engine.sights import Sights
+from reconciler.engine.world import World
+from reconciler.errors import ReconcilerError
+from reconciler.model.change import Action, Answer, Change, Options, Outcome, Plan
+from reconciler.model.desired import Desired
+from reconciler.model.host import Host
+from reconciler.model.rows import Event, EventType
+from reconciler.model.run import Result, RunName, State
+from reconciler.observe.parse import run_name
+from reconciler.record.ledger import Intent
+from reconciler.record.outcome import interpret
+
+# What a local verdict (no host to ask) records.
+LOCAL = {
+    "NeverArrived": Result(State.VOID),
+    "Vanished": Result(State.LOST, "Vanished"),
+    "HostGone": Result(State.LOST, "HostGone"),
+}
+
+
+class Orders:
+    """Carries plans out. A change that failed is not tried again before the next round (`again`)."""
+
+    def __init__(self, world: World, wanted: Wanted, operations: Operations) -> None:
+        self._world = world
+        self._wanted = wanted
+        self._operations = operations
+        self._tried: set[tuple[str, str, str]] = set()
+        self._failed: dict[str, int] = {}  # change or task -> times
+        self.launched: set[str] = set()  # tasks, since this controller began
+
+    def again(self) -> None:
+        """A new round: what failed may be tried again."""
+        self._tried.clear()
+
+    def options(self, asked: Options, desired: Desired, newer: Mapping[str, str]) -> Options:
+        """The caller's options with what git and the secrets' configuration say now."""
+        last = self._world.ledger.last_revision()
+        rewritten = bool(last) and self._wanted.contains(last, desired.revision) is not True
+        missing: dict[str, str] = {}
+        for task in desired.tasks.values():
+            if task.secrets and not task.closed:
+                lacking = self._world.secrets.missing([secret.origin for secret in task.secrets])
+                if lacking:
+                    missing[task.name] = "; ".join(lacking.values())
+        return replace(asked, newer=newer, rewritten=rewritten, secrets_missing=missing)
+
+    def settle_here(self, plan: Plan, now: float) -> list[Outcome]:
+        """Record the verdicts that no host has to carry out."""
+        outcomes = []
+        for change in plan.changes:
+            if change.action is Action.SETTLE and not change.host:
+                for event in self._world.ledger.settle(change.run, LOCAL[change.detail], now, why=change.why):
+                    self._world.listen(event)
+                outcomes.append(Outcome(change, Answer.OK, change.detail))
+        return outcomes
+
+    def collect(self, plan: Plan, hosts: Mapping[str, Host], sights: Sights) -> None:
+        """Start bringing ended runs' results home."""
+        archive = self._world.archive
+        for change in plan.changes:
+            if change.action is not Action.COLLECT or change.run in self._operations.collecting:
+                continue
+            if change.host not in hosts or not self._first_try(change):
+                continue
+
+            def keep(portion: Portion, run: str = change.run) -> None:
+                data = self._world.redactor.scrub(portion.data)
+                archive.write(run, portion.file, portion.offset, data)
+
+            self._operations.collect(
+                hosts[change.host],
+                change.run,
+                sights.directory(change.host, change.run),
+                lambda file, run=change.run: archive.size(run, file),
+                keep,
+            )
+
+    def collected(self, run: str, host: str, why: str, now: float) -> Outcome:
+        """A run's result is here: read what the worker said of itself."""
+        self._operations.collecting.discard(run)
+        name = run_name(run)
+        change = Change(Action.COLLECT, name.task if name else "", run, host, "it has ended")
+        if why:
+            return Outcome(change, Answer.UNKNOWN, why)
+        memory = self._world.ledger.memory().runs.get(run)
+        told = interpret(
+            memory.result if memory else None,
+            self._world.archive.read(run, "answer.json"),
+            self._world.archive.read(run, "blocked.md"),
+        )
+        for event in self._world.ledger.collected(run, now, told.summary, told.result):
+            self._world.listen(event)
+        return Outcome(change, Answer.OK, "collected")
+
+    def send(
+        self,
+        plan: Plan,
+        hosts: Mapping[str, Host],
+        desired: Desired,
+        sights: Sights,
+        warrant: Warrant,
+        now: float,
+        *,
+        single: bool,
+    ) -> list[Outcome]:
+        """One call to every host that has changes and is not busy; gives what failed before anything was sent."""
+        chosen: dict[str, list[Change]] = {}
+        for change in plan.changes:
+            if change.action is Action.COLLECT or change.host not in hosts or change.host in self._operations.busy:
+                continue
+            if single and change.action is Action.LAUNCH and change.task in self.launched:
+                continue
+            if self._first_try(change):
+                chosen.setdefault(change.host, []).append(change)
+        launches, failed = self._launches(chosen, desired)
+        unsent = {outcome.change for outcome in failed}
+        intents = self._intents(chosen, launches, hosts, sights, desired, warrant)
+        self._world.ledger.intend(intents, now)
+        self._announce(chosen, unsent, now)
+        for name, changes in chosen.items():
+            todo = [change for change in changes if change not in unsent]
+            if not todo:
+                continue
+            directories = {change.run: sights.directory(name, change.run) for change in todo}
+            mine = {change.run: launches[change.run] for change in todo if change.run in launches}
+            self._operations.act(hosts[name], todo, warrant, directories, mine)
+        return failed
+
+    def outcomes(self, outcomes: Iterable[Outcome], now: float) -> list[Outcome]:
+        """Record what hosts answered."""
+        done = []
+        ledger = self._world.ledger
+        for outcome in outcomes:
+            change = outcome.change
+            if outcome.answer is Answer.OK:
+                self._failed.pop(_key(change), None)
+                if change.action is Action.LAUNCH:
+                    ledger.accepted(change.run, now)
+                elif change.action is Action.CANCEL:
+                    ledger.cancel_sent(change.run, change.detail, now)
+                elif change.action is Action.CLEANUP:
+                    ledger.cleaned(change.run, now)
+                    self._world.tell([_event(EventType.CLEANED, change, now)])
+            elif outcome.answer is Answer.FAILED:
+                if change.action is Action.LAUNCH:
+                    ledger.refused(change.run, now)
+                    self._tried.add(("task", change.task, ""))
+                self._failed[_key(change)] = self._failed.get(_key(change), 0) + 1
+            done.append(outcome)
+        return done
+
+    def hopeless(self, change: Change) -> bool:
+        """It has failed three rounds in a row: waiting longer is no use."""
+        return self._failed.get(_key(change), 0) >= 3
+
+    def _first_try(self, change: Change) -> bool:
+        key = (change.action.value, change.run, change.host)
+        if key in self._tried or (change.action is Action.LAUNCH and ("task", change.task, "") in self._tried):
+            return False
+        self._tried.add(key)
+        return True
+
+    def _launches(
+        self, chosen: Mapping[str, Sequence[Change]], desired: Desired
+    ) -> tuple[dict[str, Launch], list[Outcome]]:
+        wanted = [c for changes in chosen.values() for c in changes if c.action is Action.LAUNCH]
+        files = {change.task: desired.tasks[change.task].source.file for change in wanted}
+        authors = self._wanted.authors(desired, files) if wanted else {}
+        launches: dict[str, Launch] = {}
+        failed: list[Outcome] = []
+        for change in wanted:
+            task = desired.tasks[change.task]
+            try:
+                values = self._world.secrets.resolve([secret.origin for secret in task.secrets])
+            except ReconcilerError as problem:
+                failed.append(Outcome(change, Answer.FAILED, str(problem)))
+                self._tried.add(("task", change.task, ""))
+                continue
+            self._world.redactor.add(values.values())
+            launches[change.run] = Launch(
+                name=_name(change.run),
+                task=task,
+                mark=random.token_hex(4),
+                secrets={secret.name: values[secret.origin] for secret in task.secrets},
+                author=authors.get(change.task, ""),
+                launcher=self._world.launcher,
+            )
+        return launches, failed
+
+    def _intents(
+        self,
+        chosen: Mapping[str, Sequence[Change]],
+        launches: Mapping[str, Launch],
+        hosts: Mapping[str, Host],
+        sights: Sights,
+        desired: Desired,
+        warrant: Warrant,
+    ) -> list[Intent]:
+        intents = []
+        for host, changes in chosen.items():
+            for change in changes:
+                launch = launches.get(change.run)
+                sight = sights.get(host)
+                if launch is None or sight is None:
+                    continue
+                place = replace(hosts[host].place, workspace_id=sight.workspace_id)
+                intents.append(
+                    Intent(
+                        name=launch.name,
+                        place=place,
+                        lease=warrant.number,
+                        rerun_key=launch.task.rerun_key,
+                        revision=desired.revision,
+                        author=launch.author,
+                        labels=launch.task.labels,
+                    )
+                )
+        return intents
+
+    def _announce(self, chosen: Mapping[str, Sequence[Change]], unsent: set[Change], now: float) -> None:
+        events = []
+        for changes in chosen.values():
+            for change in changes:
+                if change.action is Action.LAUNCH and change not in unsent:
+                    self.launched.add(change.task)
+                    kind = EventType.RETRIED if _name(change.run).attempt > 1 else EventType.LAUNCHED
+                    events.append(_event(kind, change, now))
+        if events:
+            self._world.tell(events)
+
+
+def _name(run: str) -> RunName:
+    name = run_name(run)
+    if name is None:
+        raise AssertionError(f"decide named a run {run!r}")
+    return name
+
+
+def _key(change: Change) -> str:
+    return f"{change.action.value}/{change.task if change.action is Action.LAUNCH else change.run}/{change.host}"
+
+
+def _event(kind: EventType, change: Change, now: float) -> Event:
+    return Event(now, kind, change.task, change.run, change.host, change.why)

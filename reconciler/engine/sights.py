@@ -1,0 +1,56 @@
+"""What is known of each host right now, and which leases this process holds."""
+
+from collections.abc import Mapping
+
+from reconciler.model.host import Host
+from reconciler.model.observed import Seen, Unseen
+
+
+class Sights:
+    """The newest report of every host. A busy host is `asking`: what it will answer is not known yet."""
+
+    def __init__(self, ledger: str) -> None:
+        self._ledger = ledger
+        self._last: dict[str, Seen | Unseen] = {}
+        self.held: dict[str, int] = {}  # host -> lease number taken by this process
+
+    def observed(self, hosts: Mapping[str, Host], busy: Mapping[str, str]) -> dict[str, Seen | Unseen]:
+        """One value per host, for deciding."""
+        return {name: self._one(name, busy) for name in hosts}
+
+    def _one(self, name: str, busy: Mapping[str, str]) -> Seen | Unseen:
+        last = self._last.get(name)
+        if name in busy:
+            # A host that did not answer last time stays unseen for that reason until it does.
+            return last if isinstance(last, Unseen) and busy[name] == "look" else Unseen("still asking", asking=True)
+        return last or Unseen("not asked yet", asking=True)
+
+    def note(self, name: str, sight: Seen | Unseen) -> str:
+        """Keep a report. Gives who took the lease away, when somebody did while we held it; else an empty text."""
+        self._last[name] = sight
+        if isinstance(sight, Seen) and sight.lease and name in self.held:
+            number, ledger = sight.lease
+            if ledger != self._ledger and number > self.held[name]:
+                return f"controller {ledger} took {name} (lease {number}, ours was {self.held[name]})"
+        return ""
+
+    def get(self, name: str) -> Seen | None:
+        """The last report of a host that was seen."""
+        sight = self._last.get(name)
+        return sight if isinstance(sight, Seen) else None
+
+    def named(self, name: str) -> str:
+        """The Host name that a host's workspace goes by, when that is another one."""
+        sight = self.get(name)
+        return sight.host_name if sight and sight.host_name != name else ""
+
+    def directory(self, host: str, run: str) -> str:
+        """Where a run lies below the workspace root; empty when the report does not show it."""
+        sight = self.get(host)
+        report = sight.runs.get(run) if sight else None
+        return report.directory if report else ""
+
+    def forget(self, name: str) -> None:
+        """Nothing more is known or held there."""
+        self._last.pop(name, None)
+        self.held.pop(name, None)

@@ -1,0 +1,76 @@
+"""Everything outside that a controller works with: ledger, archive, hosts, secrets, and who listens."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.load.documents import Document
+from reconciler.model.desired import Desired
+from reconciler.model.host import Host
+from reconciler.model.observed import Seen, Unseen
+from reconciler.model.problem import Severity
+from reconciler.model.rows import Event, EventType
+from reconciler.observe.parse import parse_report
+from reconciler.record.archive import Archive
+from reconciler.record.ledger import Ledger
+from reconciler.record.secrets import Redactor, Secrets
+from reconciler.remote.transport import Remote
+
+
+@dataclass
+class World:
+    """The effects of a controller; `listen` gets every event as it is recorded, `trouble` what is for people only."""
+
+    ledger: Ledger
+    archive: Archive
+    remote: Remote
+    secrets: Secrets
+    launcher: str  # who launches: user@machine
+    load_secrets: Callable[[], Secrets]
+    listen: Callable[[Event], None] = lambda event: None
+    trouble: Callable[[str], None] = lambda text: None
+    redactor: Redactor = field(default_factory=Redactor)
+    _invalid: tuple[str, ...] = ()
+
+    def remember(self, desired: Desired, documents: Sequence[Document], now: float) -> None:
+        """A commit was taken up: its good documents are what a later bad file falls back to."""
+        self.ledger.remember_documents({document.key: document.to_json() for document in documents})
+        self.ledger.tasks_seen(desired, now)
+        self.ledger.drains([name for name, host in desired.hosts.items() if host.drain], now)
+        invalid = tuple(f"{p.file}:{p.line}: {p.message}" for p in desired.problems if p.severity is Severity.ERROR)
+        self.tell([Event(now, EventType.REVISION, message=f"at {desired.revision[:12]}")])
+        if invalid != self._invalid:
+            self.tell([Event(now, EventType.INVALID, message=text) for text in invalid])
+            self._invalid = invalid
+
+    def saw(self, host: Host, sight: Seen | Unseen, now: float) -> None:
+        """Record a look at a host."""
+        if isinstance(sight, Seen):
+            events = self.ledger.observe(host, sight, now)
+        else:
+            events = self.ledger.unseen(host, sight.why, now)
+        for event in events:
+            self.listen(event)
+
+    def took(self, host: Host, sight: Seen, number: int, now: float) -> None:
+        """Record that a host's lease is ours."""
+        from dataclasses import replace
+
+        self.ledger.taken(replace(host.place, workspace_id=sight.workspace_id), number, now)
+
+    def parse(self, frames: Mapping[str, bytes], fleet_id: str, now: float, taken: int) -> Seen | Unseen:
+        """The report in the frames of a changing call."""
+        return parse_report(frames, fleet_id=fleet_id, now=now, taken=taken)
+
+    def tell(self, events: Sequence[Event]) -> None:
+        """Record events and pass them on."""
+        self.ledger.add_events(events)
+        for event in events:
+            self.listen(event)
+
+    def say_trouble(self, text: str, now: float) -> None:
+        """Something that the loop survives and people should know."""
+        self.trouble(text)
+
+    def reread(self) -> None:
+        """Read the controller's own configuration again."""
+        self.secrets = self.load_secrets()

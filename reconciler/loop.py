@@ -1,0 +1,116 @@
+"""One cycle, and when to run the next; the only clock.
+
+    git ──load──▶ Desired ──┐
+    hosts ─observe─▶ Observed ─┼─decide─▶ Plan ──act──▶ Outcomes ──record──▶ Ledger, events
+    Ledger, now ────────────┘
+
+A cycle reads everything and decides from scratch; a commit, a doorbell or a time only wakes it.
+"""
+
+import time
+from collections.abc import Callable
+
+from reconciler.engine.engine import Engine
+from reconciler.engine.events import BellRang, CommitSeen
+from reconciler.engine.goals import next_time, settled
+from reconciler.engine.tally import Tally
+from reconciler.errors import ReconcilerError
+from reconciler.model.report import Report
+from reconciler.wake.bells import Bells
+from reconciler.wake.commits import CommitWatch
+from reconciler.wake.requests import Requests
+
+BLIND = 5.0  # seconds between looks at hosts with active runs whose doorbell is not open
+HURRY = 3600.0  # seconds; the longest sleep
+
+
+def now() -> float:
+    """The wall clock, in seconds since the epoch; read nowhere else."""
+    return time.time()
+
+
+def cycle(engine: Engine) -> Report:
+    """One cycle: look at every host, decide, act, look again where something was done. Raises ReconcilerError."""
+    tally = Tally(selector=engine.options.selector)
+    engine.tallies.append(tally)
+    engine.single = True
+    engine.round()
+    while True:
+        engine.step(0.2)
+        if engine.resting():
+            engine.save()
+            return tally.report(engine.desired, engine.plan)
+
+
+def converge(engine: Engine, timeout: float | None) -> Report:
+    """Cycles until nothing is active and every wait left needs a commit or a person, or `timeout` seconds are over."""
+    tally = Tally(waiting=True, selector=engine.options.selector)
+    engine.tallies.append(tally)
+    began = time.monotonic()
+
+    def done() -> bool:
+        return settled(engine, engine.options.selector) or (
+            timeout is not None and time.monotonic() - began >= timeout
+        )
+
+    _run(engine, done, deadline=None if timeout is None else began + timeout)
+    return tally.report(engine.desired, engine.plan, timed_out=not settled(engine, engine.options.selector))
+
+
+def watch(engine: Engine, requests: Requests) -> None:
+    """Converge until a signal asks for the end."""
+    _run(engine, lambda: engine.stopped, deadline=None, requests=requests)
+
+
+def _run(
+    engine: Engine, done: Callable[[], bool], *, deadline: float | None, requests: Requests | None = None
+) -> None:
+    """Rounds, woken by commits, doorbells and times, until `done`."""
+    engine.round()
+    commits = CommitWatch(engine.wanted.head, engine.wanted.watched(), lambda: engine.queue.put(CommitSeen()))
+    bells = Bells(
+        engine.world.remote,
+        engine.world.ledger.id,
+        lambda host, is_open, held_by: engine.queue.put(BellRang(host, is_open, held_by)),
+    )
+    commits.start()
+    round_due = engine.round_at + engine.next_round()
+    blind_due = engine.round_at + BLIND
+    try:
+        while True:
+            moment = time.monotonic()
+            wakes = [round_due, blind_due, moment + next_time(engine, now()), moment + HURRY]
+            engine.step(min(wakes if deadline is None else [*wakes, deadline]) - moment)
+            if requests:
+                requests.serve(engine)
+            if engine.resting():
+                engine.save()
+                bells.keep(engine.reachable())
+                if done():
+                    return
+            elif engine.stopped or (deadline is not None and time.monotonic() >= deadline):
+                return
+            moment = time.monotonic()
+            if next_time(engine, now()) <= 0:
+                engine.awaken()
+            if moment >= round_due:
+                _round(engine)
+                round_due = moment + engine.next_round()
+            if moment >= blind_due:
+                engine.ask(engine.active_hosts() - bells.open)
+                blind_due = moment + BLIND
+    finally:
+        commits.stop()
+        bells.close()
+
+
+def _round(engine: Engine) -> None:
+    """A later round: a repository that cannot be read right now changes nothing."""
+    try:
+        engine.round()
+    except ReconcilerError as problem:
+        engine.world.trouble(str(problem))
+        engine.ask(engine.hosts())
+
+
+__all__ = ["converge", "cycle", "now", "watch"]
