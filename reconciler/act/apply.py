@@ -40,6 +40,7 @@ class Applied:
     frames: Mapping[str, bytes] | None = None
     holder: LeaseMark | None = None
     why: str = ""  # why there is no report
+    doorbell: bool = False  # refused because the other controller's doorbell channel is open: it is alive
 
 
 def apply(
@@ -62,15 +63,11 @@ def apply(
     refused = refusal(reply)
     if refused:
         holder = lease_of(reply)
-        return Applied(
-            tuple(Outcome(change, Answer.FAILED, refused) for change in changes), holder=holder, why=refused
-        )
+        return Applied(tuple(Outcome(change, Answer.FAILED, refused) for change in changes), holder=holder, why=refused)
     return Applied(tuple(_outcome(change, reply) for change in changes), dict(reply.frames))
 
 
-def take(
-    remote: Remote, host: Host, warrant: Warrant, *, rename_from: str = "", take_over: bool = False
-) -> Applied:
+def take(remote: Remote, host: Host, warrant: Warrant, *, rename_from: str = "", take_over: bool = False) -> Applied:
     """Take the lease on `host` with the warrant's number; the report is in `frames` when it was granted."""
     fields = head(host, warrant.fleet, warrant.ledger, warrant.number, warrant.revision)
     fields += [("rename_from", rename_from), ("take_over", "1" if take_over else "0")]
@@ -79,7 +76,7 @@ def take(
         return Applied(why=reply.why)
     refused = refusal(reply)
     if refused:
-        return Applied(holder=lease_of(reply), why=refused)
+        return Applied(holder=lease_of(reply), why=refused, doorbell="holder" in dict(reply.frames))
     return Applied(frames=dict(reply.frames))
 
 

@@ -42,7 +42,11 @@ def head(host: Host, fleet: Fleet, ledger: str, number: int, revision: str) -> l
 
 
 def operations(
-    changes: Sequence[Change], directories: Mapping[str, str], launches: Mapping[str, Launch], host: Host, fleet: Fleet,
+    changes: Sequence[Change],
+    directories: Mapping[str, str],
+    launches: Mapping[str, Launch],
+    host: Host,
+    fleet: Fleet,
     revision: str,
 ) -> list[Field]:
     """The operations in the order of `ORDER`; `directories` says where known runs lie, new ones go to `_/runs`."""

@@ -108,7 +108,7 @@ def build_world(context: Context, fleet: Fleet, ledger: "Ledger") -> "World":
 
 
 def load_secrets() -> "Secrets":
-    """Where secret values come from: `secrets.yaml` in the controller's configuration folder. Raises ReconcilerError."""
+    """Where secret values come from: `secrets.yaml` in the configuration folder. Raises ReconcilerError."""
     from platformdirs import user_config_path
 
     from reconciler.load.yaml import parse_mapping

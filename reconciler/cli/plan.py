@@ -36,5 +36,3 @@ def plan(context: Context, detailed_exitcode: bool, out: Path | None, worktree: 
         report = replace(report, uncommitted=tuple(fleet.wanted.repository.uncommitted()))
     print_report(context, report, output, preview=True)
     return report.exit_code
-
-

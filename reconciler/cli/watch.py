@@ -43,5 +43,3 @@ def watch(context: Context, interval: float | None, take_over: bool) -> int:
         finally:
             requests.close()
     return 0
-
-

@@ -86,9 +86,7 @@ class Wanted:
             self._ancestry[old, new] = self.repository.is_ancestor(old, new)
         return self._ancestry[old, new]
 
-    def newer(
-        self, desired: Desired, observed: Mapping[str, Seen | Unseen], own: frozenset[str]
-    ) -> dict[str, str]:
+    def newer(self, desired: Desired, observed: Mapping[str, Seen | Unseen], own: frozenset[str]) -> dict[str, str]:
         """Host → a revision there that somebody else wrote and that this commit does not contain."""
         return {
             name: sight.revision

@@ -6,7 +6,7 @@ known then. A single cycle, `--wait` and the daemon differ only in what ends the
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
@@ -36,8 +36,9 @@ from reconciler.model.change import Action, Options, Outcome, Plan
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
-from reconciler.model.rows import EventType
 from reconciler.model.rows import Event as Entry
+from reconciler.model.rows import EventType
+from reconciler.observe.parse import parse_report
 
 FIRST = 2.0  # seconds after which a round acts on what has answered
 COALESCE = 0.01  # seconds in which answers that come together are decided on together
@@ -149,9 +150,7 @@ class Engine:
         if not ledger.memory().whole and any(change.action is Action.LAUNCH for change in plan.changes):
             ledger.whole()
         warrant = self._warrant(ledger.memory().number)
-        self._note(
-            self.orders.send(plan, hosts, self.desired, self.sights, warrant, moment, single=self.single)
-        )
+        self._note(self.orders.send(plan, hosts, self.desired, self.sights, warrant, moment, single=self.single))
 
     # --- what comes in -----------------------------------------------------------------------------------------
 
@@ -161,12 +160,12 @@ class Engine:
             case Looked(host, sight):
                 self.operations.busy.pop(host, None)
                 self._saw(host, sight)
-            case Took(host, number, applied):
+            case Took(host, number, applied, asked_at):
                 self.operations.busy.pop(host, None)
-                self._took(host, number, applied)
-            case Acted(host, applied, _):
+                self._took(host, number, applied, asked_at)
+            case Acted(host, applied, asked_at):
                 self.operations.busy.pop(host, None)
-                self._acted(host, applied)
+                self._acted(host, applied, asked_at)
             case Collected(run, host, why):
                 self._note([self.orders.collected(run, host, why, self.clock())])
             case CommitSeen():
@@ -202,23 +201,27 @@ class Engine:
         if self.recording:
             self.world.saw(host, sight, self.clock())
 
-    def _took(self, name: str, number: int, applied: Applied) -> None:
+    def _took(self, name: str, number: int, applied: Applied, asked_at: float) -> None:
         if applied.frames is None:
             self._refused(name, applied)
             return
-        sight = self.world.parse(applied.frames, self.desired.fleet.id, self.clock(), taken=number)
+        sight = self._report(applied.frames, asked_at, number)
         if isinstance(sight, Seen):
             self.sights.held[name] = number
             self.world.took(self.hosts()[name], sight, number, self.clock())
         self._saw(name, sight)
 
-    def _acted(self, name: str, applied: Applied) -> None:
+    def _acted(self, name: str, applied: Applied, asked_at: float) -> None:
         self._note(self.orders.outcomes(applied.outcomes, self.clock()))
         if applied.frames is None:
             self._refused(name, applied)
             return
         number = self.sights.held.get(name, self.world.ledger.memory().number)
-        self._saw(name, self.world.parse(applied.frames, self.desired.fleet.id, self.clock(), taken=number))
+        self._saw(name, self._report(applied.frames, asked_at, number))
+
+    def _report(self, frames: Mapping[str, bytes], asked_at: float, number: int) -> Seen | Unseen:
+        fleet = self.desired.fleet.id
+        return parse_report(frames, fleet_id=fleet, now=self.clock(), asked_at=asked_at, taken=number)
 
     def _refused(self, name: str, applied: Applied) -> None:
         if applied.holder is None:

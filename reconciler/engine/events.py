@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reconciler.act.apply import Applied
-from reconciler.model.change import Change
 from reconciler.model.observed import Seen, Unseen
 
 
@@ -24,6 +23,7 @@ class Took:
     host: str
     number: int
     applied: Applied
+    asked_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Acted:
 
     host: str
     applied: Applied
-    changes: tuple[Change, ...]
+    asked_at: float
 
 
 @dataclass(frozen=True, slots=True)

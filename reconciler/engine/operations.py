@@ -39,11 +39,13 @@ class Operations:
     def take(self, host: Host, warrant: Warrant, *, rename_from: str, take_over: bool) -> None:
         """Take the lease."""
         self.busy[host.name] = "take"
+        asked_at = self._clock()
         self._start(
             lambda: Took(
                 host.name,
                 warrant.number,
                 take(self._remote, host, warrant, rename_from=rename_from, take_over=take_over),
+                asked_at,
             )
         )
 
@@ -57,9 +59,9 @@ class Operations:
     ) -> None:
         """Carry changes out, all of them in one call."""
         self.busy[host.name] = "act"
-        todo = tuple(changes)
+        asked_at = self._clock()
         self._start(
-            lambda: Acted(host.name, apply(self._remote, host, todo, warrant, directories, launches), todo)
+            lambda: Acted(host.name, apply(self._remote, host, changes, warrant, directories, launches), asked_at)
         )
 
     def collect(

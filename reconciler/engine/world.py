@@ -1,7 +1,7 @@
 """Everything outside that a controller works with: ledger, archive, hosts, secrets, and who listens."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from reconciler.load.documents import Document
 from reconciler.model.desired import Desired
@@ -9,7 +9,6 @@ from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
 from reconciler.model.problem import Severity
 from reconciler.model.rows import Event, EventType
-from reconciler.observe.parse import parse_report
 from reconciler.record.archive import Archive
 from reconciler.record.ledger import Ledger
 from reconciler.record.secrets import Redactor, Secrets
@@ -53,23 +52,13 @@ class World:
 
     def took(self, host: Host, sight: Seen, number: int, now: float) -> None:
         """Record that a host's lease is ours."""
-        from dataclasses import replace
-
         self.ledger.taken(replace(host.place, workspace_id=sight.workspace_id), number, now)
-
-    def parse(self, frames: Mapping[str, bytes], fleet_id: str, now: float, taken: int) -> Seen | Unseen:
-        """The report in the frames of a changing call."""
-        return parse_report(frames, fleet_id=fleet_id, now=now, taken=taken)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Record events and pass them on."""
         self.ledger.add_events(events)
         for event in events:
             self.listen(event)
-
-    def say_trouble(self, text: str, now: float) -> None:
-        """Something that the loop survives and people should know."""
-        self.trouble(text)
 
     def reread(self) -> None:
         """Read the controller's own configuration again."""

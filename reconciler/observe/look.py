@@ -11,9 +11,10 @@ from reconciler.remote.transport import Remote, Unknown
 def look(remote: Remote, host: Host, *, fleet_id: str, only: bool, clock: Callable[[], float]) -> Seen | Unseen:
     """The host's report, or why there is none. `only`: it is the fleet's only host (a local one needs to know)."""
     fields: list[tuple[str, bytes | str]] = [("root", host.workspace_root), ("prelude", "")]
+    asked_at = clock()
     reply = remote.call(host, "observe", fields, deadline=host.deadline, repeatable=True, only=only)
     if isinstance(reply, Unknown):
         return Unseen(reply.why)
     if reply.code != 0:
         return Unseen(" ".join(reply.text("error").split()) or f"refused with code {reply.code}")
-    return parse_report(dict(reply.frames), fleet_id=fleet_id, now=clock())
+    return parse_report(dict(reply.frames), fleet_id=fleet_id, now=clock(), asked_at=asked_at)

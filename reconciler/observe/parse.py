@@ -35,8 +35,13 @@ def run_name(text: str) -> RunName | None:
     return RunName(match[1], match[2], int(match[3])) if match else None
 
 
-def parse_report(frames: Mapping[str, bytes], *, fleet_id: str, now: float, taken: int = 0) -> Seen | Unseen:
-    """The frames of `observe` or `take` as Seen; Unseen when they cannot be trusted or the workspace is not ours."""
+def parse_report(
+    frames: Mapping[str, bytes], *, fleet_id: str, now: float, asked_at: float, taken: int = 0
+) -> Seen | Unseen:
+    """The report in an answer as Seen; Unseen when it cannot be trusted or the workspace is not ours.
+
+    `now`: when the answer came; `asked_at`: when the call began; `taken`: our lease number that it was made under.
+    """
     try:
         workspace = _pairs(frames["workspace"])
         fleet = workspace.get("fleet", "")
@@ -53,6 +58,7 @@ def parse_report(frames: Mapping[str, bytes], *, fleet_id: str, now: float, take
             revision=workspace.get("revision", ""),
             holder=workspace.get("holder", ""),
             taken=taken,
+            asked_at=asked_at,
             facts=parse_facts(frames["facts"]),
             runs={str(draft.name): draft.report() for draft in runs.values()},
             trash=int(frames.get("trash", b"0").strip() or b"0"),
@@ -123,7 +129,9 @@ class _Draft:
         if not self.directory:
             # Only the mark is left: what it says is how the run ended.
             return replace(
-                base, result=parse_result(self.mark or ""), rerun_key=_record(self.mark or "").get("q", "-"),
+                base,
+                result=parse_result(self.mark or ""),
+                rerun_key=_record(self.mark or "").get("q", "-"),
                 ended_at=self._mark_time(),
             )
         owner = _record(self._text("owner"))
