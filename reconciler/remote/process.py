@@ -1,0 +1,246 @@
+"""The one door to other programs: `sh`, with real files for all three streams, a deadline and a size limit.
+
+What goes in and comes out may hold secrets, so nothing here logs a command line or an output.
+"""
+
+import gc
+import logging
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import IO, Any
+
+import sh
+
+from reconciler.errors import ReconcilerError
+
+CAP = 256 << 20  # bytes of output, above which a program is stopped and nothing is read
+ERRORS_CAP = 64 << 10
+CHECK_SIZE = 0.25  # seconds between two looks at the size of the output
+
+logging.getLogger("sh").setLevel(logging.CRITICAL)
+
+
+class CannotStart(ReconcilerError):
+    """A program is not installed here, or the system has no room for another process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended; `code` is negative for a signal. `expired`: we stopped it; `cut`: its output was too big."""
+
+    code: int
+    output: bytes
+    errors: str
+    expired: bool = False
+    cut: bool = False
+
+
+class Running:
+    """A program that was started; `ended` is set when it is over, and `on_end` called."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        stdin: IO[bytes],
+        stdout: IO[bytes],
+        *,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start `argv` in a session of its own. Raises CannotStart."""
+        self.ended = threading.Event()
+        self.code = 0
+        self._on_end = on_end
+        self.errors_file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
+        try:
+            self._process = _start(argv, stdin, stdout, self.errors_file, environment, directory)
+        except BaseException:
+            self.errors_file.close()
+            raise
+        threading.Thread(target=self._wait, daemon=True, name=f"wait-{self._process.pid}").start()
+
+    def _wait(self) -> None:
+        self._process.wait()
+        self.code = int(self._process.exit_code)
+        self.ended.set()
+        self._on_end()
+
+    def kill(self) -> None:
+        """End it and all of its process group, and wait for that."""
+        if not self.ended.is_set():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self.ended.wait(5)
+
+    def errors(self) -> str:
+        """What it wrote to standard error so far, as much as anybody reads."""
+        return os.pread(self.errors_file.fileno(), ERRORS_CAP, 0).decode(errors="replace")
+
+    def close(self) -> None:
+        """Kill what is left, and let go of its files."""
+        self.kill()
+        self.errors_file.close()
+
+
+class Call:
+    """A program that is given all of its input, and whose output is read once it has ended."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        stdin: bytes = b"",
+        *,
+        piped: bool = False,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+        cap: int = CAP,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start it. `piped`: it wants a pipe, because it shares its input with a child. Raises CannotStart."""
+        self._cap = cap
+        self._out = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
+        try:
+            with piped_input(stdin) if piped else _file_input(stdin) as source:
+                self._running = Running(
+                    argv, source, self._out, environment=environment, directory=directory, on_end=on_end
+                )
+        except BaseException:
+            self._out.close()
+            raise
+
+    def wait(self, seconds: float) -> bool:
+        """True when it has ended, or has written more than it may, within that time."""
+        until = time.monotonic() + seconds
+        while not self._running.ended.wait(max(0.0, min(CHECK_SIZE, until - time.monotonic()))):
+            if self._too_big() or time.monotonic() >= until:
+                return self._too_big()
+        return True
+
+    @property
+    def over(self) -> bool:
+        """It has ended by itself."""
+        return self._running.ended.is_set()
+
+    def end(self) -> Ended:
+        """Stop it if it runs, and tell how it went. The last thing to call."""
+        expired = not self._running.ended.is_set()
+        try:
+            self._running.kill()
+            cut = self._too_big()
+            output = b"" if cut else os.pread(self._out.fileno(), os.fstat(self._out.fileno()).st_size, 0)
+            return Ended(self._running.code, output, self._running.errors(), expired, cut)
+        finally:
+            self._running.close()
+            self._out.close()
+
+    def _too_big(self) -> bool:
+        return os.fstat(self._out.fileno()).st_size > self._cap
+
+
+def run(
+    argv: Sequence[str],
+    stdin: bytes = b"",
+    *,
+    deadline: float,
+    piped: bool = False,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+    cap: int = CAP,
+) -> Ended:
+    """Run a program for at most `deadline` seconds; its whole group is killed then. Raises CannotStart."""
+    call = Call(argv, stdin, piped=piped, environment=environment, directory=directory, cap=cap)
+    try:
+        call.wait(deadline)
+    finally:
+        ended = call.end()
+    return ended
+
+
+def interactive(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
+    """Run a program on the user's own terminal; its exit code, 128 + n for a signal. Raises CannotStart."""
+    _which(argv[0])
+    handler = None
+    with suppress(ValueError):  # not the main thread
+        handler = signal.signal(signal.SIGINT, lambda *_: None)  # the program decides what ctrl-c means
+    try:
+        code = os.spawnvpe(os.P_WAIT, argv[0], list(argv), dict(environment or os.environ))  # noqa: S606
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+    return 128 - code if code < 0 else code
+
+
+def _file_input(data: bytes) -> IO[bytes]:
+    source = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+    source.write(data)
+    source.flush()
+    source.seek(0)
+    return source
+
+
+def piped_input(data: bytes, *, keep: Callable[[IO[bytes]], None] = lambda end: end.close()) -> IO[bytes]:
+    """The reading end of a pipe into which a thread writes `data`; `keep` then gets the writing end."""
+    reading, writing = os.pipe()
+    end = open(writing, "wb", buffering=0)  # noqa: SIM115, PTH123 (handed to `keep`)
+
+    def write() -> None:
+        with suppress(BrokenPipeError, ValueError):
+            view = memoryview(data)
+            while view:
+                view = view[end.write(view) :]
+        keep(end)
+
+    threading.Thread(target=write, daemon=True, name="stdin").start()
+    return open(reading, "rb", buffering=0)  # noqa: PTH123 (the caller closes it)
+
+
+@cache
+def _which(program: str) -> Any:
+    """The program as `sh` runs it. Raises CannotStart, each time anew: it may be installed meanwhile."""
+    try:
+        return sh.Command(program)
+    except sh.CommandNotFound:
+        raise CannotStart(f"{program} is not installed on this machine: install it and try again") from None
+
+
+def _start(
+    argv: Sequence[str],
+    stdin: IO[bytes],
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+    environment: Mapping[str, str] | None,
+    directory: Path | None,
+) -> Any:
+    program = _which(argv[0])
+    options: dict[str, Any] = {"_env": dict(environment)} if environment is not None else {}
+    if directory is not None:
+        options["_cwd"] = str(directory)
+    try:
+        return program(
+            *argv[1:],
+            _in=stdin,
+            _out=stdout,
+            _err=stderr,
+            _tty_in=False,
+            _tty_out=False,
+            _new_session=True,
+            _bg=True,
+            _bg_exc=False,
+            _return_cmd=True,
+            _ok_code=list(range(-64, 256)),
+            _log_msg=lambda *_: argv[0],
+            **options,
+        ).process
+    except (OSError, sh.ForkException) as error:
+        gc.enable()  # sh switches it off around the fork, and forgets to switch it on again when that fails
+        reason = error.strerror if isinstance(error, OSError) else "its start failed"
+        raise CannotStart(f"{argv[0]} cannot be started: {reason}") from None

@@ -1,0 +1,48 @@
+"""The script of a verb, put together from the files in `scripts/`. No data ever goes into it."""
+
+from functools import cache
+from importlib.resources import files
+
+# docs/protocol.md lists them; common.sh comes first in every one.
+VERBS: dict[str, tuple[str, ...]] = {
+    "observe": ("report.sh", "observe.sh"),
+    "take": ("lease.sh", "report.sh", "take.sh"),
+    "act": ("lease.sh", "process.sh", "act.sh"),
+    "collect": ("collect.sh",),
+    "bell": ("bell.sh",),
+    "check": ("report.sh", "check.sh"),
+    "reset": ("lease.sh", "process.sh", "reset.sh"),
+}
+OPERATIONS = ("settle", "cancel", "launch", "cleanup")
+
+
+@cache
+def script(verb: str, operations: frozenset[str] = frozenset()) -> str:
+    """What bash reads for `verb`; for `act`, with the files of these operations only. The payload follows it.
+
+    On one line with `main` stands `exit`: bash has then read it before main takes the payload from descriptor 3.
+    """
+    names = VERBS[verb]
+    if verb == "act":
+        names = (*names[:-1], *(f"{name}.sh" for name in OPERATIONS if name in operations), names[-1])
+    body = "".join(_file(name) for name in ("common.sh", *names))
+    return f"main() {{\n{body}}}\nmain 3<&0 </dev/null; exit\n"
+
+
+@cache
+def supervisor() -> str:
+    """What a launch sends along, to be started beside every run."""
+    return _file("process.sh") + _file("supervisor.sh")
+
+
+@cache
+def shell() -> str:
+    """What `exec` runs on the host, see transport.py."""
+    return _file("shell.sh")
+
+
+def _file(name: str) -> str:
+    """A script without its blank lines and comments: people read the file, hosts get the rest."""
+    text = (files("reconciler.remote") / "scripts" / name).read_text(encoding="utf-8")
+    kept = (line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    return "".join(f"{line}\n" for line in kept)
