@@ -1,7 +1,7 @@
 """One controller holds the fleet: which number it acts under, and which hosts it has to take first."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.decide.hosts import Spot
 from reconciler.decide.scene import Known, Scene
@@ -18,6 +18,7 @@ class Lease:
     epoch: int  # hosts taken with this number or a higher one count as taken
     fresh: bool  # the number starts a new epoch
     missing: tuple[str, ...] = ()  # hosts that have to be taken before anything starts, and cannot be asked
+    lacking: bool = False  # one of them has not answered in time; the others may still answer in this cycle
 
     def holds(self, spot: Spot) -> bool:
         """Whether the host obeys this number now."""
@@ -44,12 +45,13 @@ def current(scene: Scene) -> Lease:
         lease = Lease(memory.ledger, memory.number + doubt, memory.epoch, fresh=False)
     if memory.whole and not lease.fresh:
         return lease
-    missing = tuple(
-        f"{spot.key} ({'still asking' if spot.look.asking else spot.look.why})"
+    absent = {
+        spot.key: spot.look
         for spot in scene.spots.values()
         if isinstance(spot.look, Unseen) and spot.declared and not spot.host.gone and not lease.taken(spot)
-    )
-    return Lease(lease.ledger, lease.number, lease.epoch, lease.fresh, missing)
+    }
+    missing = tuple(f"{key} ({'still asking' if look.asking else look.why})" for key, look in absent.items())
+    return replace(lease, missing=missing, lacking=any(not look.asking for look in absent.values()))
 
 
 def takes(scene: Scene, lease: Lease, changes: Iterable[Change]) -> tuple[str, ...]:

@@ -98,10 +98,8 @@ def lease_complete(bid: Bid) -> Fate | None:
     """Gate 6: some host was not taken by this ledger since it last met a foreign one."""
     if not bid.lease.missing:
         return None
-    return bid.wait(
-        f"this controller is new to the fleet: waits for {words.listing(bid.lease.missing)}; "
-        "declare gone: true if it will not return"
-    )
+    hint = "; declare gone: true if it will not return" if bid.lease.lacking else ""
+    return bid.wait(f"this controller is new to the fleet: waits for {words.listing(bid.lease.missing)}{hint}")
 
 
 def backoff(bid: Bid) -> Fate | None:
