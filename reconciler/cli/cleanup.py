@@ -38,5 +38,5 @@ def cleanup(context: Context, dry_run: bool, allow_prune: bool, output: str) -> 
             engine = Engine(world, fleet.wanted, options, now)
             engine.launching = False
             report = cycle(engine)
-    print_report(context, report, output, preview=dry_run)
+    print_report(context, report, output)
     return report.exit_code

@@ -34,5 +34,5 @@ def plan(context: Context, detailed_exitcode: bool, out: Path | None, worktree: 
         write(out, report)
     if not worktree:
         report = replace(report, uncommitted=tuple(fleet.wanted.repository.uncommitted()))
-    print_report(context, report, output, preview=True)
+    print_report(context, report, output)
     return report.exit_code

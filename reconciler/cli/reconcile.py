@@ -48,7 +48,7 @@ def reconcile(
     if dry_run:
         with looking(context, fleet, options) as engine:
             report = cycle(engine)
-        print_report(context, replace(report, uncommitted=uncommitted), output, preview=True)
+        print_report(context, replace(report, uncommitted=uncommitted), output)
         return report.exit_code
     listener = printer(context)
     try:
@@ -66,7 +66,7 @@ def reconcile(
         answer = ask(fleet.folder, request) if occupied.verb == "watch" and not plan_file else None
         if answer is None:
             raise
-        return print_answer(context, answer, output)
+        return print_answer(answer, output)
     report = replace(report, uncommitted=uncommitted)
     print_report(context, report, output)
     return report.exit_code

@@ -20,7 +20,7 @@ def watch(context: Context, interval: float | None, take_over: bool) -> int:
     `reconciler reconcile` of the same state hands its request over.
     """
     from reconciler.cli.opening import controller, open_fleet, printer
-    from reconciler.cli.printing import report_document
+    from reconciler.cli.printing import report_answer
     from reconciler.engine.engine import Engine
     from reconciler.engine.events import Reread, Stopped
     from reconciler.loop import now
@@ -36,7 +36,7 @@ def watch(context: Context, interval: float | None, take_over: bool) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: engine.queue.put(Stopped()))
         signal.signal(signal.SIGHUP, lambda *_: engine.queue.put(Reread()))
-        requests = Requests(fleet.folder, engine.queue.put, report_document)
+        requests = Requests(fleet.folder, engine.queue.put, report_answer)
         requests.open()
         try:
             serve(engine, requests)

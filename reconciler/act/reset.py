@@ -1,0 +1,26 @@
+"""Empty a host's workspace: take the lease if it is not ours, then one call."""
+
+from reconciler.act.apply import GRACE, refusal
+from reconciler.act.payload import head
+from reconciler.errors import HeldBack, LeaseLost, ReconcilerError
+from reconciler.model.fleet import Fleet
+from reconciler.model.host import Host
+from reconciler.remote.transport import Remote, Unknown
+
+
+def reset_host(
+    remote: Remote, host: Host, fleet: Fleet, ledger: str, number: int, revision: str, *, only: bool
+) -> dict[str, int]:
+    """What was removed, counted. Raises HeldBack while a run is active, LeaseLost, ReconcilerError."""
+    fields = head(host, fleet, ledger, number, revision)
+    reply = remote.call(host, "reset", fields, deadline=host.deadline + GRACE, only=only)
+    if isinstance(reply, Unknown):
+        raise ReconcilerError(f"{host.name}: {reply.why}; run it again, a second reset does no harm")
+    if reply.code == 3:
+        raise LeaseLost(f"{host.name}: {refusal(reply)}; run `reconciler reconcile` first to take the fleet")
+    if reply.code == 5:
+        raise HeldBack(f"{host.name}: {' '.join(reply.text('error').split())}")
+    if reply.code != 0:
+        raise ReconcilerError(f"{host.name}: {refusal(reply)}")
+    pairs = (line.split("=", 1) for line in reply.text("removed").splitlines() if "=" in line)
+    return {key: int(value) for key, value in pairs if value.isdigit()}

@@ -1,0 +1,51 @@
+"""`reconciler doctor`."""
+
+import shutil
+import sys
+
+import click
+
+from reconciler.cli.context import Context, output_option
+from reconciler.errors import Exit, ReconcilerError
+
+
+@click.command()
+@output_option
+@click.pass_obj
+def doctor(context: Context, output: str) -> int:
+    """Check this machine, the repository and every host. Exit 0, or 3 when something is missing."""
+    from reconciler.cli.host_remote import check_hosts, print_checks
+    from reconciler.cli.opening import load_secrets, open_fleet
+    from reconciler.model.problem import Severity
+    from reconciler.observe.check import Check
+    from reconciler.record.ledger import Ledger
+
+    checks = [
+        Check("", "python", sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}"),
+        *(
+            Check("", name, bool(path), path or f"{name} is not on PATH: install it")
+            for name in ("git", "ssh", "bash")
+            for path in [shutil.which(name)]
+        ),
+    ]
+    try:
+        load_secrets()
+        checks.append(Check("", "secrets", True, "the secrets configuration can be read"))
+    except ReconcilerError as problem:
+        checks.append(Check("", "secrets", False, str(problem)))
+    try:
+        fleet = open_fleet(context)
+        with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
+            desired, _ = fleet.wanted.read(ledger)
+        errors = sum(problem.severity is Severity.ERROR for problem in desired.problems)
+        found = f"{len(desired.tasks)} tasks, {len(desired.hosts)} hosts at {desired.revision[:12]}"
+        checks.append(Check("", "repository", True, found))
+        why = f"{errors} problems: run `reconciler validate`" if errors else "every document is valid"
+        checks.append(Check("", "documents", not errors, why))
+        checks.append(Check("", "state", True, str(fleet.folder)))
+        checks += check_hosts(context, fleet, ())
+    except ReconcilerError as problem:
+        checks.append(Check("", "repository", False, str(problem)))
+    code = Exit.OK if all(item.ok for item in checks) else Exit.PARTIAL
+    print_checks(context, checks, output, code)
+    return code

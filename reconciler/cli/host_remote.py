@@ -1,0 +1,112 @@
+"""`reconciler host check` and `reconciler host reset`: the host verbs that talk to hosts."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.arguments import bare
+from reconciler.cli.context import Context, output_option
+from reconciler.errors import Exit, ReconcilerError, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.cli.opening import Fleet
+    from reconciler.model.desired import Desired
+    from reconciler.model.host import Host
+    from reconciler.observe.check import Check
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--all", "everything", is_flag=True, help="Check every host of the fleet.")
+@click.option("--worktree", is_flag=True, help="Read the files as they are, committed or not.")
+@output_option
+@click.pass_obj
+def check(context: Context, names: tuple[str, ...], everything: bool, worktree: bool, output: str) -> int:
+    """Check the way to hosts and what is on them, step by step. Exit 0, or 3 when something is missing."""
+    from reconciler.cli.opening import open_fleet
+
+    if bool(names) == everything:
+        raise UsageError("say which hosts to check, or --all")
+    fleet = open_fleet(context, worktree=worktree)
+    checks = check_hosts(context, fleet, tuple(bare(name, "host") for name in names))
+    code = Exit.OK if all(item.ok for item in checks) else Exit.PARTIAL
+    print_checks(context, checks, output, code)
+    return code
+
+
+def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "list[Check]":
+    """All checks of the named hosts (of all hosts when none is named), in order. Raises ReconcilerError."""
+    from reconciler.cli.opening import build_world
+    from reconciler.loop import now
+    from reconciler.observe.check import check_host
+    from reconciler.record.ledger import Ledger
+
+    with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
+        world = build_world(context, fleet, ledger)
+        desired, _ = fleet.wanted.read(ledger)
+    hosts = [_host(desired, name) for name in names or sorted(desired.hosts)]
+    only = len(desired.hosts) == 1
+    try:
+        with ThreadPoolExecutor(max(1, len(hosts))) as pool:
+            found = pool.map(
+                lambda host: check_host(world.remote, host, fleet_id=desired.fleet.id, only=only, clock=now), hosts
+            )
+            return [item for one in found for item in one]
+    finally:
+        world.remote.close()
+
+
+def print_checks(context: Context, checks: "Sequence[Check]", output: str, code: Exit) -> None:
+    """Print checks the way `-o` says."""
+    from reconciler.cli.printing import colored, print_document
+    from reconciler.show.checks import items, text
+    from reconciler.show.document import ending, envelope
+
+    if output in ("json", "yaml"):
+        print_document(envelope({"checks": items(checks)}, ending(code)), output)
+    else:
+        click.echo(text(checks, color=colored(context)), nl=False)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@output_option
+@click.pass_obj
+def reset(context: Context, name: str, yes: bool, output: str) -> int:
+    """Empty a host's workspace; what has finished still never runs again.
+
+    Refused while a run is active there. The lease, the workspace's identity and the completion marks stay.
+    """
+    from reconciler.act.reset import reset_host
+    from reconciler.cli.opening import controller, open_fleet
+    from reconciler.cli.printing import print_document
+    from reconciler.show.document import envelope
+
+    name = bare(name, "host")
+    if not yes and not click.get_text_stream("stdin").isatty():
+        raise UsageError(f"this removes every run directory on {name}: confirm with --yes")
+    if not yes:
+        click.confirm(f"Remove every run directory on {name}?", abort=True, err=True)
+    fleet = open_fleet(context)
+    with controller(context, fleet, "host reset") as world:
+        desired, _ = fleet.wanted.read(world.ledger)
+        host = _host(desired, name)
+        counts = reset_host(
+            world.remote, host, desired.fleet, world.ledger.id, world.ledger.memory().number, desired.revision,
+            only=len(desired.hosts) == 1,
+        )
+    if output in ("json", "yaml"):
+        print_document(envelope({"removed": counts}, revision=desired.revision), output)
+    else:
+        click.echo(f"{name} is empty: " + ", ".join(f"{count} {word}" for word, count in counts.items()))
+    return 0
+
+
+def _host(desired: "Desired", name: str) -> "Host":
+    if name not in desired.hosts:
+        known = ", ".join(sorted(desired.hosts)) or "none"
+        raise ReconcilerError(f"there is no host {name!r} in the repository (there is: {known})")
+    return desired.hosts[name]

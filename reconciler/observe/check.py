@@ -1,0 +1,90 @@
+"""What `host check` asks: each step of the way to a host, and what is on it."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.model.host import Host, Transport
+from reconciler.observe.parse import parse_facts
+from reconciler.remote.transport import Remote, Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One step. `ok` False is a failure; `warning` is told and does not fail."""
+
+    host: str
+    name: str
+    ok: bool
+    why: str
+    warning: bool = False
+
+
+def check_host(remote: Remote, host: Host, *, fleet_id: str, only: bool, clock: Callable[[], float]) -> list[Check]:
+    """All steps in order, up to the first that makes the next ones impossible."""
+    checks: list[Check] = []
+    if host.transport is Transport.SSH and not host.proxy_jump and not remote.has_user_config:
+        found = _name_and_port(host)
+        checks += found
+        if not all(check.ok for check in found):
+            return checks
+    began = clock()
+    fields: list[tuple[str, bytes | str]] = [("root", host.workspace_root), ("prelude", host.shell_prelude)]
+    reply = remote.call(host, "check", fields, deadline=host.deadline, repeatable=True, only=only)
+    ended = clock()
+    if isinstance(reply, Unknown):
+        return [*checks, Check(host.name, "login", False, reply.why)]
+    checks.append(Check(host.name, "login", True, f"answered in {ended - began:.2f} s"))
+    if reply.code != 0:
+        return [*checks, Check(host.name, "workspace", False, " ".join(reply.text("error").split()))]
+    for line in reply.text("checks").splitlines():
+        verdict, _, rest = line.partition(" ")
+        name, _, why = rest.partition(" ")
+        if name:
+            checks.append(Check(host.name, name, verdict != "fail", why, warning=verdict == "warn"))
+    checks += _workspace(host, reply.text("workspace"), fleet_id, began, ended)
+    checks.append(_disk(host, reply.first("facts") or b""))
+    return checks
+
+
+def _name_and_port(host: Host) -> list[Check]:
+    try:
+        addresses = socket.getaddrinfo(host.address, host.port or 22, type=socket.SOCK_STREAM)
+    except OSError as problem:
+        return [Check(host.name, "name", False, f"{host.address} does not resolve: {problem.strerror or problem}")]
+    found = [Check(host.name, "name", True, f"{host.address} is {addresses[0][4][0]}")]
+    try:
+        with socket.create_connection((host.address, host.port or 22), timeout=host.deadline):
+            pass
+    except OSError as problem:
+        why = f"port {host.port or 22} does not answer: {problem.strerror or problem}"
+        return [*found, Check(host.name, "port", False, why)]
+    return [*found, Check(host.name, "port", True, f"port {host.port or 22} answers")]
+
+
+def _workspace(host: Host, text: str, fleet_id: str, began: float, ended: float) -> list[Check]:
+    pairs = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    fleet, _, name = pairs.get("fleet", "").partition(";")
+    if fleet and fleet != fleet_id:
+        ours = Check(host.name, "workspace", False, f"belongs to fleet {name}: set another workspaceRoot")
+    elif fleet:
+        ours = Check(host.name, "workspace", True, f"{host.workspace_root} is this fleet's, named {pairs.get('name')}")
+    else:
+        ours = Check(host.name, "workspace", True, f"{host.workspace_root} will be made with the first launch")
+    checks = [ours]
+    try:
+        skew = float(pairs["now"]) - (began + ended) / 2
+    except (KeyError, ValueError):
+        return checks
+    fine = abs(skew) < 60
+    why = f"differs by {skew:+.0f} s" + ("" if fine else ": times shown for runs are this host's; set its clock")
+    return [*checks, Check(host.name, "clock", True, why, warning=not fine)]
+
+
+def _disk(host: Host, frame: bytes) -> Check:
+    free = parse_facts(frame).disk_free
+    if free is None:
+        return Check(host.name, "disk", True, "the host could not tell how much is free", warning=True)
+    enough = free >= host.min_free
+    why = f"{free / (1 << 30):.1f} GiB free" + ("" if enough else f", less than minFree: nothing new starts there")
+    return Check(host.name, "disk", enough, why)
