@@ -1,1 +1,1 @@
-"""A commit of the fleet repository → documents with file and line → Desired and Problems."""
+"""From a commit of the fleet repository to what is desired."""

@@ -1,0 +1,63 @@
+"""The source line under a problem, with what may be secret left out. Pure, and it works on broken YAML too."""
+
+import re
+
+LONGEST = 160
+SECRET_KEY = re.compile(r"""(?:^|[\s{,\[?])["']?(env|secrets)["']?\s*(?::(?=\s|$|[{\["'])|$)""")
+ENTRY = re.compile(r"""(\s*(?:-\s+)*(?:\?\s+)?(?:"[^"]*"|'[^']*'|[^\s:'"{\[#-][^:]*?)\s*:)(?:\s+(.*)|$)""")
+
+
+def excerpt(lines: list[str], line: int) -> str:
+    """Take the lines of a file and a line number from 1; return that line, values under env and secrets as `…`."""
+    if not 1 <= line <= len(lines):
+        return ""
+    text = masked(lines[:line])[-1]
+    text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]", "", text).replace("\t", " ").rstrip()
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def masked(lines: list[str]) -> list[str]:
+    """Take lines and return them with everything below a key `env` or `secrets` replaced; rather too much than less."""
+    shown: list[str] = []
+    border: int | None = None  # the indentation of the open `env` or `secrets` key
+    entry = 0  # the indentation of the variables in it; deeper lines continue a value
+    flow = False  # it is in braces: indentation says nothing any more
+    for text in lines:
+        indent = len(text) - len(text.lstrip(" "))
+        bare = text.strip()
+        if border is not None and bare and _closes(text, bare, indent, border, flow):
+            border = None
+        if border is not None:
+            entry = entry or indent
+            shown.append(_hidden(text, indent, flow or (indent > entry and not bare.startswith("- "))))
+            continue
+        found = SECRET_KEY.search(text)
+        if not found or bare.startswith("#"):
+            shown.append(text)
+            continue
+        rest = text[found.end() :].strip()
+        border, entry = _indent_of_key(text, found.start(1)), 0
+        flow = not re.match(r"""[\s"'?-]*$""", text[: found.start(1)]) or rest.startswith(("{", "["))
+        shown.append(text[: found.end()] + (" …" if rest else ""))
+    return shown
+
+
+def _closes(text: str, bare: str, indent: int, border: int, flow: bool) -> bool:
+    if text.startswith(("---", "...")):
+        return True
+    if flow:
+        return indent <= border and re.match(r"[A-Za-z]\w*:(\s|$)", bare) is not None
+    return indent < border or (indent == border and not bare.startswith("-"))
+
+
+def _indent_of_key(text: str, start: int) -> int:
+    return start - 1 if start and text[start - 1] in "\"'" else start
+
+
+def _hidden(text: str, indent: int, wholly: bool) -> str:
+    if not text.strip():
+        return text
+    found = ENTRY.match(text)
+    if wholly or not found:
+        return f"{' ' * indent}…"
+    return f"{found[1]} …" if found[2] else found[1]

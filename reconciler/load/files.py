@@ -1,0 +1,80 @@
+"""Which files of a commit are documents, and which must not be there. Pure."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pathspec import GitIgnoreSpec
+
+from reconciler.load.git_objects import Entry
+from reconciler.load.yaml import LARGEST
+from reconciler.model.problem import Problem
+
+MOST = 10_000
+SUFFIXES = (".yaml", ".yml")
+IGNORE = ".reconcilerignore"
+MODES = {"120000": "a symlink", "160000": "a submodule"}
+
+
+class Selection(NamedTuple):
+    """The files to read, the problems of the others, and the paths that hold nobody knows what."""
+
+    files: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+    unreadable: tuple[str, ...]
+
+
+def ignore_file(entries: Sequence[Entry], prefix: str) -> Entry | None:
+    """Return the entry of the fleet folder's `.reconcilerignore`, if it is a file of a sensible size."""
+    name = f"{prefix}{IGNORE}"
+    return next((e for e in entries if e.path == name and e.mode.startswith("100") and e.size <= LARGEST), None)
+
+
+def select(entries: Sequence[Entry], prefix: str, ignore: bytes = b"") -> Selection:
+    """Take the files of a commit, the fleet's folder, and what `.reconcilerignore` holds; return what to read."""
+    ignored = GitIgnoreSpec.from_lines(ignore.decode("utf-8", "replace").splitlines()) if ignore.strip() else None
+    files: list[Entry] = []
+    problems: list[Problem] = []
+    unreadable: list[str] = []
+    for entry in entries:
+        path = entry.path
+        if not path.startswith(prefix):
+            continue
+        inside = path[len(prefix) :]
+        if inside.startswith(".") or "/." in inside or not _concerns(entry):
+            continue
+        if ignored is not None and ignored.match_file(inside):
+            continue
+        wrong = _wrong(entry) or (len(files) >= MOST and (f"more than {MOST} files", "split the fleet"))
+        if not wrong:
+            files.append(entry)
+            continue
+        unreadable.append(path)
+        if len(files) < MOST or not problems or problems[-1].message != wrong[0]:
+            problems.append(Problem(printable(path), 1, 1, "", *wrong))
+    return Selection(tuple(files), tuple(problems), tuple(unreadable))
+
+
+def printable(path: str) -> str:
+    """Return a path as it can be shown: bytes that are not UTF-8 and control characters are written out."""
+    escaped = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: f"\\x{ord(found[0]):02x}", escaped)
+
+
+def _concerns(entry: Entry) -> bool:
+    if entry.path.endswith(SUFFIXES) or entry.mode == "160000":
+        return True
+    return entry.mode == "120000" and "." not in entry.path.rpartition("/")[2]  # it may lead to a folder
+
+
+def _wrong(entry: Entry) -> tuple[str, str] | None:
+    hint = f"remove it, or name it in {IGNORE}"
+    if entry.mode in MODES:
+        return f"{MODES[entry.mode]} is not followed", hint
+    if entry.mode not in ("100644", "100755"):
+        return f"the file mode {entry.mode} is refused", "commit it with mode 100644"
+    if printable(entry.path) != entry.path:
+        return "the file's name is not printable UTF-8", "rename it"
+    if entry.size > LARGEST:
+        return f"the file has {entry.size} bytes, more than {LARGEST}", "split it, or keep data elsewhere"
+    return None

@@ -1,0 +1,136 @@
+"""Says in our own words what a schema refused, and what to write instead. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from reconciler.load.complaint import Complaint, Path, closest, quoted, shown
+
+TYPES = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+BOOLEAN_WORDS = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
+
+
+class Refusal(Protocol):
+    """What is read of a validation error."""
+
+    validator: Any
+    validator_value: Any
+    instance: Any
+    schema: Any
+
+
+def worded(path: Path, refusal: Refusal, root: Mapping[str, Any]) -> Complaint:
+    """Take the path of a key, why its schema refused it, and the schema of the kind; return the complaint."""
+    secret = sensitive(path)
+    limit, value, rules = refusal.validator_value, refusal.instance, refusal.schema
+    expects = rules.get("x-expects", "")
+    match refusal.validator:
+        case "required":
+            return Complaint(path, "is missing", _missing(path, rules))
+        case "additionalProperties":
+            return _unknown(path, rules, root)
+        case "type":
+            types = limit if isinstance(limit, list) else [limit]
+            wanted = expects or " or ".join(TYPES[name] for name in types)
+            return Complaint(path, f"expected {wanted}, got {kind_of(value)}", _retyped(path, types, value, expects))
+        case "const" | "enum":
+            known = [limit] if refusal.validator == "const" else limit
+            return _one_of(path, known, value)
+        case "pattern" if expects:
+            given = "" if secret or not isinstance(value, str) else f', got "{quoted(value)}"'
+            return Complaint(path, f"expected {expects}{given}", _reshaped(value, expects))
+        case "minLength":
+            return Complaint(path, "is empty" if not value else f"expected at least {limit} characters")
+        case "maxLength":
+            return Complaint(path, f"expected at most {limit} characters, got {len(value)}")
+        case "minimum":
+            return Complaint(path, f"expected {limit} or more, got {value}")
+        case "maximum":
+            return Complaint(path, f"expected at most {limit}, got {value}")
+        case "maxItems" | "maxProperties":
+            return Complaint(path, f"expected at most {limit} entries, got {len(value)}")
+        case "uniqueItems":
+            return Complaint(path, "the same entry is given twice", "keep one of them")
+    return Complaint(path, f"expected {expects}" if expects else "this value is refused")
+
+
+def sensitive(path: Path) -> bool:
+    """Return whether what sits at a path may be a secret, so that it is never shown."""
+    return any(part in ("env", "secrets") for part in path[1:])
+
+
+def kind_of(value: Any) -> str:
+    """Return what a value is, without the value."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true or false"
+    for kind, name in ((str, "text"), (int, "a number"), (float, "a number"), (list, "a list")):
+        if isinstance(value, kind):
+            return name
+    return "a mapping"
+
+
+def _missing(path: Path, rules: Mapping[str, Any]) -> str:
+    examples = rules.get("properties", {}).get(path[-1], {}).get("examples", [])
+    if examples and isinstance(examples[0], str) and "\n" not in examples[0]:
+        return f"write for example `{path[-1]}: {examples[0]}`"
+    return f"write `{path[-1]}:`"
+
+
+def _unknown(path: Path, rules: Mapping[str, Any], root: Mapping[str, Any]) -> Complaint:
+    name = str(path[-1])
+    meant = closest(name, rules.get("properties", {}))
+    if meant:
+        return Complaint(path, "unknown key", f"did you mean {meant}?")
+    elsewhere = [place for place in _places(root, ()) if place[-1] == name and place != path]
+    if elsewhere:
+        return Complaint(path, "unknown key here", f"it belongs to {shown(elsewhere[0][:-1]) or 'the document itself'}")
+    known = ", ".join(rules.get("properties", {}))
+    return Complaint(path, "unknown key", f"known here: {known}; start it with x- to have it ignored")
+
+
+def _places(rules: Mapping[str, Any], path: Path) -> Iterator[Path]:
+    for name, inner in rules.get("properties", {}).items():
+        yield (*path, name)
+        yield from _places(inner, (*path, name))
+
+
+def _retyped(path: Path, types: list[str], value: Any, expects: str) -> str:
+    key = next((str(part) for part in reversed(path) if isinstance(part, str)), "value")
+    if value is None:
+        return "give it a value, or remove the key"
+    if isinstance(value, bool | int | float) and "string" in types:
+        if "duration" in expects and not isinstance(value, bool):
+            return f"give it a unit: `{key}: {value}s`"
+        plain = "…" if sensitive(path) or isinstance(value, float) else str(value).lower()
+        return f'write it in quotes: `{key}: "{plain}"`'
+    if isinstance(value, str) and "boolean" in types and value.lower() in BOOLEAN_WORDS:
+        return f"write true or false: `{value}` is text in YAML 1.2"
+    if isinstance(value, str) and "integer" in types and value.strip().isdigit():
+        return "write it without quotes"
+    if isinstance(value, str) and "array" in types:
+        return f"write a list: `{key}: [{'…' if sensitive(path) else quoted(value)}]`"
+    return ""
+
+
+def _one_of(path: Path, known: list[Any], value: Any) -> Complaint:
+    names = ", ".join(str(name) for name in known)
+    if not isinstance(value, str):
+        return Complaint(path, f"expected {names}, got {kind_of(value)}")
+    meant = closest(value, [str(name) for name in known])
+    given = "" if sensitive(path) else f', got "{quoted(value)}"'
+    return Complaint(path, f"expected {names}{given}", f"did you mean {meant}?" if meant else "")
+
+
+def _reshaped(value: Any, expects: str) -> str:
+    if isinstance(value, str) and expects.startswith("a name of"):
+        meant = "".join(c if c.isascii() and c.isalnum() else "-" for c in value.lower()).strip("-")[:63].strip("-")
+        return f"for example {meant}" if meant else ""
+    return ""
