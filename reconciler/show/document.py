@@ -53,14 +53,11 @@ def envelope(body: Mapping[str, Value], end: Ending = OK, revision: str | None =
     }
 
 
-def to_json(document: Mapping[str, Value]) -> str:
-    """A document as indented JSON, with a newline at the end."""
+def text(document: Mapping[str, Value], output: str) -> str:
+    """Take a document and `json` or `yaml`; return its text, with a newline at the end."""
+    if output == "yaml":
+        return "\n".join(_block(document, "")) + "\n"
     return safe_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
-
-
-def to_yaml(document: Mapping[str, Value]) -> str:
-    """A document as YAML 1.2, with a newline at the end."""
-    return "\n".join(_block(document, "")) + "\n"
 
 
 def line(document: Mapping[str, Value]) -> str:

@@ -1,41 +1,49 @@
-"""A report of `plan` or `reconcile`: as people read terraform's, as JSON, and back from JSON."""
+"""A plan, and what became of it, as people read terraform's; and the same for scripts."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
 
 from reconciler.model.change import Action, Answer, Change, Outcome, Plan, Wait
-from reconciler.model.problem import Problem, Severity
-from reconciler.model.report import Report
-from reconciler.show import changes, problems
-from reconciler.show.document import Ending, Value, envelope
+from reconciler.show.document import Value
 from reconciler.show.escape import safe
-from reconciler.show.paper import Paper
-from reconciler.show.times import moment
+from reconciler.show.paper import PLAIN, Cell, Paper, columns
+from reconciler.show.times import clock, moment, span
+
+SYMBOLS = {Action.LAUNCH: "+", Action.CANCEL: "~", Action.SETTLE: "?", Action.COLLECT: "<", Action.CLEANUP: "-"}
+_STYLES = {Action.LAUNCH: "good", Action.CANCEL: "warn", Action.SETTLE: "warn", Action.COLLECT: "note"}
+_TO_DO = {
+    Action.LAUNCH: "to launch",
+    Action.CANCEL: "to cancel",
+    Action.SETTLE: "to settle",
+    Action.COLLECT: "to collect",
+    Action.CLEANUP: "to clean up",
+}
+_DONE = {
+    Action.LAUNCH: "launched",
+    Action.CANCEL: "canceled",
+    Action.SETTLE: "settled",
+    Action.COLLECT: "collected",
+    Action.CLEANUP: "cleaned up",
+}
+HELD_ADVICE = (
+    "Nothing of this is done. If it is meant: `reconciler reconcile --allow-prune`; "
+    "if not: bring the documents back in git (or fetch the newer commit)."
+)
 
 
-def text(report: Report, *, preview: bool, color: bool, width: int | None, now: float | None) -> str:
-    """Take a report, and whether it is only a plan; return it for people. `now` None: no countdowns."""
-    paper = Paper(width, color)
-    notes = problems.listing(report.problems, paper)
-    if report.uncommitted:
-        notes += _uncommitted(report.uncommitted) + "\n"
-    return notes + ("\n" if notes else "") + changes.listing(report, now, paper, preview=preview)
+Pair = tuple[Change, Outcome | None]
 
 
-def document(report: Report) -> dict[str, Value]:
-    """Take a report; return the whole JSON object of `plan` and `reconcile`, every key there."""
-    plan, pairs = report.plan, changes.pairs(report)
-    counted = changes.counts([change for change, _ in pairs])
-    body: dict[str, Value] = {
+def body(plan: Plan, outcomes: Sequence[Outcome] = ()) -> dict[str, Value]:
+    """Take the last plan and the outcomes of all cycles; return the keys of `plan` and `reconcile`, every one there."""
+    pairs = _pairs(plan, outcomes)
+    counted = _counts([change for change, _ in pairs])
+    return {
         "changes": [_change(change, outcome) for change, outcome in pairs],
         "held": [_change(change, None) for change in plan.held],
         "heldWhy": plan.held_why or None,
         "waits": [_wait(wait) for wait in plan.waits],
         "unreachable": [{"host": host, "why": why} for host, why in sorted(plan.unreachable.items())],
         "warnings": list(plan.warnings),
-        "problems": [problems.item(problem) for problem in report.problems],
-        "uncommitted": list(report.uncommitted),
         "summary": {
             **{str(action): counted[action] for action in Action},
             "keep": plan.keeps,
@@ -43,18 +51,57 @@ def document(report: Report) -> dict[str, Value]:
             "held": len(plan.held),
         },
     }
-    return envelope(body, Ending(report.exit_code, report.exit_name), report.revision)
 
 
-def document_text(answer: Mapping[str, Any], *, color: bool, width: int | None) -> str:
-    """Take a document that `document` wrote (another process answered with it); return it for people."""
-    return text(_report(answer), preview=False, color=color, width=width, now=None)
+def listing(plan: Plan, now: float, paper: Paper = PLAIN, outcomes: Sequence[Outcome] = ()) -> str:
+    """Take a plan (and its outcomes, once carried out); return all of it as text, the summary line last."""
+    blocks = [
+        [f"{paper.paint('warning:', 'warn')} {safe(text)}" for text in plan.warnings],
+        _changes(_pairs(plan, outcomes), paper),
+        _held(plan, paper),
+        _waits(plan.waits, now, paper),
+        _unreachable(plan.unreachable, paper),
+        [summary(plan, outcomes)],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _uncommitted(files: Sequence[str]) -> str:
-    count = len(files)
-    named = ", ".join(safe(file) for file in files[:5]) + (", …" if count > 5 else "")
-    return f"{count} file{'s' * (count != 1)} changed but not committed, so not acted on: {named}"
+def summary(plan: Plan, outcomes: Sequence[Outcome] = ()) -> str:
+    """`Plan: 3 to launch, 2 waiting, 14 unchanged.`; once there are outcomes `Done: 3 launched, …`."""
+    done = _counts([outcome.change for outcome in outcomes if outcome.answer is Answer.OK])
+    parts = [f"{count} {_DONE[action]}" for action, count in done.items() if count]
+    for answer in (Answer.FAILED, Answer.UNKNOWN):
+        missed = sum(outcome.answer is answer for outcome in outcomes)
+        parts += [f"{missed} {answer}"] if missed else []
+    to_do = _counts([change for change, outcome in _pairs(plan, outcomes) if outcome is None])
+    parts += [f"{count} {_TO_DO[action]}" for action, count in to_do.items() if count]
+    lead = "Done" if outcomes else "Plan" if parts or plan.held else "No changes"
+    counted = ((plan.held, "held"), (plan.waits, "waiting"), (plan.unreachable, "unreachable"))
+    parts += [f"{len(things)} {word}" for things, word in counted if things]
+    return f"{lead}: {', '.join([*parts, f'{plan.keeps} unchanged'])}."
+
+
+def change_line(change: Change, paper: Paper = PLAIN) -> str:
+    """One change on a line of its own: `+ launch build-1a2b3c4d-1 on box1: new task`."""
+    where = f" on {safe(change.host)}" if change.host else ""
+    lead = paper.paint(f"{SYMBOLS[change.action]} {change.action}", _STYLES.get(change.action, "bad"))
+    return f"{lead} {safe(change.run or change.task)}{where}: {safe(change.why)}"
+
+
+def _pairs(plan: Plan, outcomes: Sequence[Outcome]) -> list[Pair]:
+    """What was tried with its outcome, in its order; then what the plan still has to do."""
+    tried = {_key(outcome.change) for outcome in outcomes}
+    left: list[Pair] = [(change, None) for change in plan.changes if _key(change) not in tried]
+    return [*((outcome.change, outcome) for outcome in outcomes), *left]
+
+
+def _counts(changes: Sequence[Change]) -> dict[Action, int]:
+    """How many changes of each action; every action is there."""
+    return {action: sum(change.action is action for change in changes) for action in Action}
+
+
+def _key(change: Change) -> tuple[Action, str, str]:
+    return change.action, change.run, change.host
 
 
 def _change(change: Change, outcome: Outcome | None) -> dict[str, Value]:
@@ -74,48 +121,49 @@ def _wait(wait: Wait) -> dict[str, Value]:
     return {"task": wait.task, "why": wait.why, "until": moment(wait.until), "host": wait.host or None}
 
 
-def _report(answer: Mapping[str, Any]) -> Report:
-    """The report that `document` was made of, as far as JSON carries it."""
-    listed = [(_changed(row), row) for row in answer["changes"]]
-    plan = Plan(
-        changes=tuple(change for change, row in listed if row["outcome"] is None),
-        held=tuple(_changed(row) for row in answer["held"]),
-        held_why=answer["heldWhy"] or "",
-        waits=tuple(
-            Wait(row["task"], row["why"], _seconds(row["until"]), row["host"] or "") for row in answer["waits"]
-        ),
-        keeps=answer["summary"]["keep"],
-        unreachable={row["host"]: row["why"] for row in answer["unreachable"]},
-        warnings=tuple(answer["warnings"]),
-    )
-    return Report(
-        revision=answer["revision"] or "",
-        plan=plan,
-        outcomes=tuple(
-            Outcome(change, Answer(row["outcome"]), row["error"] or "") for change, row in listed if row["outcome"]
-        ),
-        problems=tuple(_problem(row) for row in answer["problems"]),
-        exit_code=answer["exit"]["code"],
-        exit_name=answer["exit"]["name"],
-        uncommitted=tuple(answer["uncommitted"]),
-    )
+def _changes(changes: Sequence[Pair], paper: Paper) -> list[str]:
+    """All changes in columns, grouped by what is done."""
+    rows = [_row(*pair) for action in Action for pair in changes if pair[0].action is action]
+    return columns(rows, paper, indent="  ")
 
 
-def _changed(row: Mapping[str, Any]) -> Change:
-    return Change(Action(row["action"]), row["task"] or "", row["run"] or "", row["host"] or "", row["why"])
+def _row(change: Change, outcome: Outcome | None = None) -> list[Cell]:
+    style = _STYLES.get(change.action, "bad")
+    why = safe(change.why)
+    if outcome is not None and outcome.answer is not Answer.OK:
+        style = "bad"
+        why = f"{outcome.answer}: {safe(outcome.note) or 'its host did not say'} ({why})"
+    return [
+        Cell(f"{SYMBOLS[change.action]} {change.action}", style),
+        Cell(safe(change.run or change.task)),
+        Cell(f"on {safe(change.host)}" if change.host else ""),
+        Cell(why),
+    ]
 
 
-def _problem(row: Mapping[str, Any]) -> Problem:
-    return Problem(
-        row["file"],
-        row["line"],
-        row["column"],
-        row["path"] or "",
-        row["message"],
-        row["hint"] or "",
-        Severity(row["severity"]),
-    )
+def _held(plan: Plan, paper: Paper) -> list[str]:
+    if not plan.held and not plan.held_why:
+        return []
+    why = safe(plan.held_why) or "more than this fleet's limits allow at once"
+    return [
+        f"{paper.paint('Held:', 'bad')} {why}",
+        *columns([_row(change) for change in plan.held], paper, indent="  "),
+        f"  {HELD_ADVICE}",
+    ]
 
 
-def _seconds(time: str | None) -> float | None:
-    return None if time is None else datetime.fromisoformat(time).timestamp()
+def _waits(waits: Sequence[Wait], now: float, paper: Paper) -> list[str]:
+    rows = [[Cell(". " + safe(wait.task), "dim"), Cell(safe(wait.why) + _until(wait.until, now))] for wait in waits]
+    return [paper.paint("Waiting:", "bold"), *columns(rows, paper, indent="  ")] if rows else []
+
+
+def _until(until: float | None, now: float) -> str:
+    if until is None:
+        return ""
+    return f" (until {clock(until)} UTC, in {span(until - now)})" if until > now else " (due now)"
+
+
+def _unreachable(hosts: Mapping[str, str], paper: Paper) -> list[str]:
+    rows = [[Cell("! " + safe(host), "bad"), Cell(safe(why))] for host, why in sorted(hosts.items())]
+    head = paper.paint("Unreachable", "bold") + " (nothing there is started again, cancelled or removed):"
+    return [head, *columns(rows, paper, indent="  ")] if rows else []

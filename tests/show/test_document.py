@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from reconciler.errors import Exit
-from reconciler.show.document import INVALID, Ending, ending, envelope, line, to_json, to_yaml
+from reconciler.show.document import INVALID, Ending, ending, envelope, line, text
 
 KEYS = st.text(st.characters(codec="utf-8"), max_size=12)
 LEAVES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(codec="utf-8"), max_size=20)
@@ -40,14 +40,14 @@ def test_yaml_reads_like_yaml() -> None:
         "no": "no",
         "list": [{"a": 1, "b": []}],
     }
-    assert to_yaml(document) == (
+    assert text(document, "yaml") == (
         'name: build\nwhy: "new task: yes"\ncount: 1\nnone: null\n"no": "no"\nlist:\n  - a: 1\n    b: []\n'
     )
 
 
 @given(st.dictionaries(KEYS, VALUES, min_size=1, max_size=4))
 def test_yaml_and_json_say_the_same(document: dict[str, object]) -> None:
-    assert json.loads(to_json(document)) == document
+    assert json.loads(text(document, "json")) == document
     assert json.loads(line(document)) == document
     assert "\n" not in line(document)
-    assert YAML(typ="safe", pure=True).load(StringIO(to_yaml(document))) == document
+    assert YAML(typ="safe", pure=True).load(StringIO(text(document, "yaml"))) == document
