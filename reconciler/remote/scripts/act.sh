@@ -1,0 +1,47 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Carries out the operations of the payload, in their order, under the lease.
+
+declare -A GIVEN=()
+
+# The answer to the operation at hand: a word and a sentence.
+reply() {
+  frame "$OPERATION/${DIRECTORY##*/}" "$1"
+}
+
+# The operation whose fields have all been read.
+perform() {
+  [[ -n $OPERATION ]] || return 0
+  if [[ $DIRECTORY =~ ^_/runs/[a-z0-9-]+-[0-9a-f]{8}-[1-9][0-9]{0,8}$ ]]; then
+    "$OPERATION" "$DIRECTORY"
+  else
+    malformed "$OPERATION $DIRECTORY"
+  fi
+}
+
+receive
+exec 3<&-
+OPERATION='' DIRECTORY=''
+while next_field; do
+  [[ $KEY == @(settle|cancel|launch|cleanup) ]] && break
+  FIELD[$KEY]=$VALUE
+  KEY=
+done
+SUPERVISOR=${FIELD[supervisor]-}
+need find stat flock grep readlink setsid ln mv mkdir rm rmdir
+require_lease
+while [[ -n $KEY ]]; do
+  if [[ $KEY == @(settle|cancel|launch|cleanup) ]]; then
+    perform
+    OPERATION=$KEY DIRECTORY=$VALUE GIVEN=()
+  else
+    GIVEN[$KEY]=$VALUE
+  fi
+  next_field || break
+done
+perform
+[[ -z $OPERATION ]] || {
+  flock -u 8
+  exec 8>&-
+  declare -F empty_trash >/dev/null && empty_trash
+}
+finish 0

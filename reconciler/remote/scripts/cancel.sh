@@ -1,0 +1,43 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Stops runs: the supervisor does it, or, where there is none, we do.
+
+cancel() {
+  local dir=$1 again=' again' why=${GIVEN[why]-}
+  [[ -d $dir ]] || { reply 'absent there is no such run'; return; }
+  [[ $why =~ ^[A-Za-z0-9._-]{1,50}$ ]] || { reply 'failed the reason is not one word'; return; }
+  read_records "$dir"
+  if [[ -n ${R[result]-} || ${R[started]-} == void ]]; then
+    reply "already ${R[result]:-void}"
+    return
+  fi
+  # A cancel that cannot be recorded is carried out all the same.
+  record "$dir" cancel "why=$why" && again=
+  if own_lock "$dir"; then
+    read_records "$dir"
+    if [[ -n ${R[result]-} ]]; then
+      reply "already ${R[result]}"
+    elif [[ -z ${R[started]-} ]]; then
+      void "$dir" && reply 'void it was never started, and can never be' || reply 'failed the record cannot be written'
+    else
+      end_orphan "$dir" canceled ''
+      case $WORD in
+        ended) reply 'canceled nothing of it lived' ;;
+        ending) reply "canceling ${#LIVING[@]} processes of it are being ended" ;;
+        unknown) reply 'unknown the scan for its processes could not find itself' ;;
+      esac
+    fi
+    release_lock
+    return
+  fi
+  # A supervisor that has not written its record yet finds this one, and ends.
+  if [[ -z ${R[started]-} ]] && void "$dir"; then
+    reply 'void it had not started yet, and can never start'
+    return
+  fi
+  read_records "$dir"
+  if lives "${R[started]-}" && kill -s TERM -- "$PID"; then
+    reply "canceling its supervisor was told$again"
+  else
+    reply 'canceling what is left of it is being ended'
+  fi
+}

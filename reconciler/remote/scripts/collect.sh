@@ -1,0 +1,66 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Hands over what ended or running runs have said. It writes nothing.
+
+# A frame with SIZE bytes of a file from an offset; a file that shrinks meanwhile is filled up with zero bytes.
+slice() {
+  printf '%s frame %s %d\n' "$NONCE" "$1" "$4"
+  (($4)) && { tail -c "+$(($3 + 1))" -- "$2" && cat /dev/zero; } 2>/dev/null | head -c "$4"
+  printf '\n'
+}
+
+# The frames of one run directory.
+hand_over() {
+  local dir=$1 run=${1##*/} name size from limit=${GIVEN[limit]:-0}
+  local -a files=()
+  if [[ ! -d $dir || -L $dir ]]; then
+    frame "gone/$run" ''
+    return
+  fi
+  for name in answer.json blocked.md stdout.log stderr.log supervisor.log; do
+    [[ -f $dir/$name && ! -L $dir/$name ]] && files+=("$dir/$name")
+  done
+  ((${#files[@]})) || return 0
+  while read -r size name; do
+    name=${name##*/} from=0
+    case $name in
+      answer.json | blocked.md)
+        slice "${name%.*}/$run" "$dir/$name" 0 "$size"
+        continue
+        ;;
+      supervisor.log)
+        ((size > 16384)) && from=$((size - 16384))
+        slice "phase_log/$run" "$dir/$name" "$from" $((size - from))
+        continue
+        ;;
+    esac
+    from=${GIVEN[${name%.log}_from]:-0}
+    [[ $from =~ ^[0-9]{1,15}$ && $limit =~ ^[0-9]{1,12}$ ]] || malformed "$from $limit"
+    ((from = 10#$from, from > size)) && from=$size
+    size=$((size - from > 10#$limit ? 10#$limit : size - from))
+    slice "${name%.log}/$run" "$dir/$name" "$from" "$size"
+  done < <(stat -c '%s %n' -- "${files[@]}")
+}
+
+receive
+exec 3<&-
+RUN=
+declare -A GIVEN=()
+while next_field; do
+  [[ $KEY == run ]] && break
+  FIELD[$KEY]=$VALUE
+  KEY=
+done
+need stat tail head
+open_workspace
+while [[ -n $KEY ]]; do
+  if [[ $KEY == run ]]; then
+    [[ -z $RUN ]] || hand_over "$RUN"
+    [[ $VALUE =~ ^_/runs/[a-z0-9-]+$ ]] || malformed "run $VALUE"
+    RUN=$VALUE GIVEN=()
+  else
+    GIVEN[$KEY]=$VALUE
+  fi
+  next_field || break
+done
+[[ -z $RUN ]] || hand_over "$RUN"
+finish 0

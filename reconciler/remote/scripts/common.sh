@@ -1,0 +1,116 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# What every call begins with: the payload, the frames of the answer, the workspace.
+
+login_locale=${LC_ALL-}
+export LC_ALL=C
+unset -v CDPATH RECONCILER_MARK
+shopt -s nullglob
+NL=$'\n'
+declare -A FIELD=()
+
+# The name and text of one frame of the answer.
+frame() {
+  printf '%s frame %s %d\n%s\n' "$NONCE" "$1" "${#2}" "$2"
+}
+
+# The trailer: without it, nobody knows what happened here.
+finish() {
+  printf '%s end %d\n' "$NONCE" "$1"
+  exit 0
+}
+
+# One sentence for people, and the end of the call.
+refuse() {
+  frame error "$1"
+  finish 5
+}
+
+# Reads the payload from descriptor 3; a payload that is cut off has no effect at all.
+receive() {
+  local head
+  IFS= read -r head <&3
+  [[ $head == exit ]] && IFS= read -r head <&3
+  if ! [[ $head =~ ^([A-Za-z0-9]+)\ ([0-9]{1,9})$ ]]; then
+    echo 'reconciler: no payload on standard input (it has to be a pipe)' >&2
+    exit 65
+  fi
+  NONCE=${BASH_REMATCH[1]} LENGTH=$((10#${BASH_REMATCH[2]})) AT=0 PAYLOAD=
+  # `read` costs a system call a byte, `head` a process.
+  if ((LENGTH > 1024)); then
+    PAYLOAD=$(head -c "$LENGTH" <&3; printf .)
+    PAYLOAD=${PAYLOAD%.}
+  elif ((LENGTH)); then
+    IFS= read -r -N "$LENGTH" PAYLOAD <&3
+  fi
+  printf '\n%s begin\n' "$NONCE"
+  ((${#PAYLOAD} == LENGTH)) || finish 65
+}
+
+# Sets KEY and VALUE to the next field of the payload; fails at its end.
+next_field() {
+  local line size
+  ((AT < LENGTH)) || return 1
+  line=${PAYLOAD:AT:200}
+  line=${line%%"$NL"*}
+  [[ $line =~ ^([A-Za-z0-9_.-]+)\ ([0-9]{1,9})$ ]] || malformed "$line"
+  KEY=${BASH_REMATCH[1]} size=$((10#${BASH_REMATCH[2]}))
+  VALUE=${PAYLOAD:AT+${#line}+1:size}
+  ((AT += ${#line} + size + 2))
+  ((AT <= LENGTH)) && [[ ${PAYLOAD:AT-1:1} == "$NL" ]] || malformed "$line"
+}
+
+malformed() {
+  frame error "the payload has a field that cannot be read: ${1:0:80}"
+  finish 65
+}
+
+# All fields of a call that has no lists.
+read_fields() {
+  while next_field; do FIELD[$KEY]=$VALUE; done
+}
+
+# The programs named must be there; the prelude may have to say where they are.
+need() {
+  hash -- "$@" 2>/dev/null && return
+  eval "${FIELD[prelude]-}" >/dev/null 2>&1
+  local program missing=
+  for program in "$@"; do hash -- "$program" 2>/dev/null || missing+=" $program"; done
+  [[ -z $missing ]] || refuse "these programs are not installed on this host:$missing"
+}
+
+# Sets ROOT, and goes there when it exists.
+open_workspace() {
+  ROOT=${FIELD[root]-}
+  # shellcheck disable=SC2088
+  if [[ $ROOT == '~' || $ROOT == '~/'* ]]; then
+    [[ ${HOME-} == /* ]] || refuse 'HOME is not set on this host: write workspaceRoot as an absolute path'
+    ROOT=$HOME${ROOT#'~'}
+  fi
+  [[ $ROOT == /* && $ROOT != *"$NL"* ]] || refuse 'workspaceRoot must be an absolute path or begin with ~/'
+  if [[ $ROOT -ef / || $ROOT -ef ${HOME:-/} || -z ${ROOT//[\/.]/} ]]; then
+    refuse 'workspaceRoot is / or the home directory: name a folder of its own, such as ~/.reconciler'
+  fi
+  if [[ -e $ROOT || -L $ROOT ]]; then
+    enter_workspace
+  else
+    cd / || finish 5
+  fi
+}
+
+enter_workspace() {
+  cd -P -- "$ROOT" 2>/dev/null || refuse "the workspace $ROOT is not a directory that this login may enter"
+  ROOT=$PWD
+}
+
+# Sets LOCK to held, free or unknown; a run directory whose lock was never made is free.
+lock_state() {
+  LOCK=free
+  [[ -e $1/lock ]] || return
+  LOCK=unknown
+  [[ -f $1/lock && ! -L $1/lock ]] || return
+  flock -s -n -E 75 7 7<"$1/lock" 2>/dev/null
+  case $? in
+    0) LOCK=free ;;
+    75) LOCK=held ;;
+  esac
+}

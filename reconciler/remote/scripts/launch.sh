@@ -1,0 +1,94 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Starts runs: at most once each, whoever asks, however often.
+
+launch() {
+  local dir=$1 run=${1##*/} prefix newest
+  prefix=${run%-*}-
+  if ! WHY=$(mkdir -- "$dir" 2>&1); then
+    [[ -e $dir || -L $dir ]] && reply 'taken this run was claimed before' || reply "failed ${WHY//$NL/ }"
+    return
+  fi
+  if [[ -L _/done/$run ]]; then
+    rmdir -- "$dir"
+    reply 'done this run has ended and was cleaned up'
+    return
+  fi
+  if newer "$prefix" "${run##*-}"; then
+    rmdir -- "$dir"
+    reply "stale $NEWER is there already"
+    return
+  fi
+  if [[ ! ${GIVEN[mark]-} =~ ^[A-Za-z0-9]{8,20}$ || ! ${GIVEN[rerun_key]-} =~ ^[A-Za-z0-9-]{1,8}$ ]]; then
+    rmdir -- "$dir"
+    reply 'failed the launch lacks a mark or a rerun key'
+  elif ! record "$dir" owner "l=${FIELD[ledger]};n=${FIELD[number]};q=${GIVEN[rerun_key]};m=${GIVEN[mark]}"; then
+    rmdir -- "$dir"
+    reply 'failed no record can be written: see the disk and its inodes'
+  elif ! fill "$dir"; then
+    void "$dir"
+    release_lock
+    reply "failed ${WHY:-the run directory cannot be written: see the disk and its inodes}"
+  else
+    detach "$PWD/$dir/supervisor.sh" supervise "$PWD/$dir" &
+    release_lock
+    reply 'accepted its supervisor was started'
+  fi
+}
+
+# Is an attempt with this number or a higher one there already? Sets NEWER.
+newer() {
+  local other
+  for other in _/runs/"$1"* _/done/"$1"*; do
+    NEWER=${other##*/}
+    other=${NEWER#"$1"}
+    [[ $other =~ ^[0-9]{1,9}$ && _/runs/$NEWER != "$dir" ]] || continue
+    ((10#$other >= 10#$2)) && return
+  done
+  return 1
+}
+
+# Everything the supervisor will write to is made now, so that a full disk shows before the start.
+fill() {
+  local dir=$1 key settings
+  WHY=
+  settings="${GIVEN[settings]%"$NL"}${NL}umask=$login_umask${NL}lc_all=$login_locale$NL"
+  if [[ -n ${GIVEN[secrets]-} ]]; then
+    secrets_place "$dir" || return
+    settings+="secrets=$SECRETS_FILE$NL"
+  fi
+  write "$dir/settings" "$settings" && write "$dir/environment" "${GIVEN[environment]-}" &&
+    write "$dir/prelude.sh" "${FIELD[prelude]-}" && write "$dir/supervisor.sh" "$SUPERVISOR" || return
+  if [[ -n ${GIVEN[secrets]-} ]]; then
+    (set -C && write "$SECRETS_FILE" "${GIVEN[secrets]}") || return
+  fi
+  for key in "${!GIVEN[@]}"; do
+    [[ $key == file.* ]] || continue
+    case ${key#file.} in
+      run.json | worker.sh | prompt.md | result-schema.json) write "$dir/${key#file.}" "${GIVEN[$key]}" || return ;;
+      *) WHY="the launch carries a file of an unknown name: $key" && return 1 ;;
+    esac
+  done
+  [[ -f $dir/worker.sh ]] || { WHY='the launch carries no worker.sh' && return 1; }
+  ln -sT prepare "$dir/phase" 2>/dev/null && mkdir "$dir/work" 2>/dev/null || return
+  printf -v key '%65536s' ''
+  write "$dir/reserve" "$key" && : >"$dir/stdout.log" && : >"$dir/stderr.log" && : >"$dir/supervisor.log" || return
+  { exec 9<>"$dir/lock"; } 2>/dev/null && flock -w 5 9
+}
+
+write() {
+  printf '%s' "$2" >"$1"
+} 2>/dev/null
+
+# Secrets are kept in memory where the host has a place for that.
+secrets_place() {
+  local place
+  if [[ -z ${SECRETS_DIRECTORY+set} ]]; then
+    SECRETS_DIRECTORY=
+    for place in "${XDG_RUNTIME_DIR-}" /dev/shm; do
+      [[ $place == /* && -d $place && -w $place && $(stat -f -c %T -- "$place") == @(tmpfs|ramfs) ]] || continue
+      SECRETS_DIRECTORY=$place
+      break
+    done
+  fi
+  SECRETS_FILE=${SECRETS_DIRECTORY:-$PWD/$1}/reconciler-${GIVEN[mark]}.secrets
+}

@@ -1,0 +1,10 @@
+# shellcheck shell=bash
+# Looks at everything, changes nothing.
+
+receive
+exec 3<&-
+read_fields
+need find stat flock grep readlink
+open_workspace
+report
+finish 0

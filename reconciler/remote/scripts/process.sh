@@ -1,0 +1,190 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Records and processes of a run: who they are, and how they are ended. The supervisor carries this file too.
+
+NL=$'\n'
+declare -A FOUND=() STOPPED=()
+declare -a LIVING=()
+SESSION=
+read -r BOOT </proc/sys/kernel/random/boot_id
+BOOT=${BOOT//-/}
+BOOT=${BOOT:0:12}
+
+# Sets NOW to hundredths of a second since boot, which no change of the clock moves.
+uptime() {
+  local text rest
+  read -r text rest </proc/uptime
+  NOW=$((10#${text/./}))
+}
+
+# Makes a record: 0 made, 1 was there first, 2 cannot be made. A full disk may cost what only the start needed.
+record() {
+  ln -sT -- "$3" "$1/$2" 2>/dev/null && return 0
+  [[ -L $1/$2 ]] && return 1
+  [[ -e $1/$2 ]] && mv -T -- "$1/$2" "$1/$2.aside.$RANDOM" 2>/dev/null
+  ln -sT -- "$3" "$1/$2" 2>/dev/null && return 0
+  rm -f -- "$1/reserve" "$1/environment" 2>/dev/null
+  ln -sT -- "$3" "$1/$2" 2>/dev/null && return 0
+  [[ -L $1/$2 ]] && return 1
+  return 2
+}
+
+# Sets SETTING to the settings of a run directory.
+read_settings() {
+  local line
+  declare -gA SETTING=()
+  [[ -f $1/settings ]] || return 0
+  while IFS= read -r line || [[ -n $line ]]; do
+    SETTING[${line%%=*}]=${line#*=}
+  done <"$1/settings"
+}
+
+# Removes the file with the secrets, wherever it was put.
+drop_secrets() {
+  local file=${SETTING[secrets]-}
+  [[ -n $file && $file == */"reconciler-${SETTING[mark]-?}.secrets" && -e $file ]] || return 0
+  rm -f -- "$file"
+}
+
+# Ends a run: directory, state, exit code, reason. What only running needed goes first, and makes room.
+write_result() {
+  local now text="state=$2"
+  read_settings "$1"
+  drop_secrets
+  rm -f -- "$1/reserve" "$1/environment" "$1/prelude.sh" "$1/supervisor.sh" 2>/dev/null
+  [[ -n $3 ]] && text+=";rc=$3"
+  [[ -n $4 ]] && text+=";r=$4"
+  printf -v now '%(%s)T' -1
+  text+=";t=$now"
+  [[ $2 != canceled && ${SETTING[last]-} == 1 ]] && text+=';last=1'
+  record "$1" result "$text"
+}
+
+# Tells whoever listens that something happened to this run; a lost line costs time, never truth.
+ring() {
+  printf '%s\n' "${1##*/}" >>"${1%/*/*}/bell"
+} 2>/dev/null
+
+# Sets TICKS, MEMBER_OF and SPENT of a living process: start, session, processor time in ticks with its waited children.
+identify() {
+  local line=
+  local -a stat
+  [[ -e /proc/$1/stat ]] && { IFS= read -r -d '' line <"/proc/$1/stat"; } 2>/dev/null
+  # A program may put `) ` into its name: what counts comes after the last one.
+  read -r -a stat <<<"${line##*) }"
+  [[ ${#stat[@]} -gt 19 && ${stat[0]} != [ZX] ]] || return 1
+  TICKS=${stat[19]} MEMBER_OF=${stat[3]} SPENT=$((stat[11] + stat[12] + stat[13] + stat[14]))
+}
+
+# Is this pid still the process that was found?
+same() {
+  identify "$1" && [[ $TICKS == "${FOUND[$1]-}" ]]
+}
+
+# Is this record (p=…;s=…;b=…) a process that lives now? Sets PID.
+lives() {
+  [[ $1 =~ ^p=([0-9]+)\;s=([0-9]+)\;b=([0-9a-f]+)$ && ${BASH_REMATCH[3]} == "$BOOT" ]] || return 1
+  PID=${BASH_REMATCH[1]}
+  FOUND[$PID]=${BASH_REMATCH[2]}
+  same "$PID" && return
+  unset "FOUND[$PID]"
+  return 1
+}
+
+carries() {
+  local entry
+  while IFS= read -r -d '' entry; do
+    [[ $entry == "RECONCILER_MARK=$MARK" ]] && return
+  done <"/proc/$1/environ"
+  return 1
+} 2>/dev/null
+
+# Finds what carries MARK or is of SESSION: FOUND remembers each by its start, LIVING lists those alive now.
+# The scan carries a mark of its own; when it does not find itself, it fails, and nothing is known.
+scan() {
+  local token=$RANDOM.$BASHPID.$RANDOM text self path pid start
+  # shellcheck disable=SC2016
+  text=$(RECONCILER_SCAN=$token exec "$BASH" --noprofile --norc -pc 'echo "$$"
+    files=(/proc/[0-9]*/environ)
+    (($# > 2)) && files+=(/proc/[0-9]*/stat)
+    exec grep -lzsE -e "^RECONCILER_SCAN=$RECONCILER_SCAN\$" "$@" -- "${files[@]}"' scan -e "^RECONCILER_MARK=$MARK\$" \
+    ${SESSION:+-e "\\) [A-Za-z] -?[0-9]+ -?[0-9]+ $SESSION [^)]*\$"})
+  self=${text%%"$NL"*}
+  [[ $text$NL == *"/proc/$self/environ$NL"* ]] || return 1
+  for path in $text; do
+    pid=${path#/proc/} pid=${pid%%/*}
+    [[ $pid == "$self" || $pid == "$$" ]] && continue
+    [[ -n ${FOUND[$pid]-} ]] && same "$pid" && continue
+    # The start is read before the mark is seen again: a pid that changed hands in between never matches.
+    identify "$pid" || continue
+    start=$TICKS
+    [[ -n $SESSION && $MEMBER_OF == "$SESSION" ]] || carries "$pid" || continue
+    FOUND[$pid]=$start
+  done
+  survey
+}
+
+# LIVING = those of FOUND that are alive.
+survey() {
+  local pid
+  LIVING=()
+  for pid in "${!FOUND[@]}"; do
+    if same "$pid"; then LIVING+=("$pid"); else unset "FOUND[$pid]"; fi
+  done
+}
+
+send() {
+  local signal=$1 pid
+  shift
+  for pid; do
+    same "$pid" && kill -s "$signal" -- "$pid" 2>/dev/null
+  done
+}
+
+# Ends everything of a run, with GRACE seconds for good byes: 0 nothing lives, 1 something survives KILL, 2 unknown.
+end_all() {
+  local quiet=0 deadline pid fresh
+  scan || return 2
+  if ((${#LIVING[@]})); then
+    send TERM "${LIVING[@]}"
+    send CONT "${LIVING[@]}"
+    uptime
+    deadline=$((NOW + 100 * $1))
+    while ((NOW < deadline)); do
+      sleep 0.05
+      survey
+      if ((${#LIVING[@]} == 0)); then
+        scan || return 2
+        ((${#LIVING[@]})) || break
+        send TERM "${LIVING[@]}"
+      fi
+      uptime
+    done
+  fi
+  uptime
+  deadline=$((NOW + 500))
+  while :; do
+    scan || return 2
+    if ((${#LIVING[@]} == 0)); then
+      ((++quiet == 2)) && return 0
+      continue
+    fi
+    quiet=0
+    # All stand still before the first is killed, so that nobody is left to fork.
+    STOPPED=()
+    while :; do
+      fresh=0
+      for pid in "${LIVING[@]}"; do
+        [[ ${STOPPED[$pid]-} == "${FOUND[$pid]}" ]] && continue
+        send STOP "$pid"
+        STOPPED[$pid]=${FOUND[$pid]}
+        fresh=1
+      done
+      ((fresh)) || break
+      scan || return 2
+    done
+    send KILL "${LIVING[@]}"
+    uptime
+    ((NOW < deadline)) || return 1
+    sleep 0.02
+  done
+}

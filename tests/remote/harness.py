@@ -1,0 +1,242 @@
+"""Runs the host scripts with real bash, over a pipe, exactly as docs/protocol.md says; no ssh."""
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+SCRIPTS = Path(__file__).parents[2] / "reconciler/remote/scripts"
+BASH = ("bash", "--noprofile", "--norc", "-p", "-s")
+ACT = ("common", "lease", "process", "settle", "cancel", "launch", "cleanup", "act")
+FILES = {
+    "observe": ("common", "report", "observe"),
+    "take": ("common", "lease", "report", "take"),
+    "act": ACT,
+    "collect": ("common", "collect"),
+    "bell": ("common", "bell"),
+    "check": ("common", "report", "check"),
+    "reset": ("common", "lease", "process", "settle", "cleanup", "reset"),
+}
+T = TypeVar("T")
+Fields = Iterable[tuple[str, str | bytes]]
+
+
+def stripped(name: str) -> str:
+    """A script file as the controller sends it: without comments and indentation."""
+    lines = (line.strip() for line in (SCRIPTS / f"{name}.sh").read_text().splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
+
+
+SUPERVISOR = stripped("process") + stripped("supervisor")
+
+
+def encode(fields: Fields) -> bytes:
+    """Fields as in a payload."""
+    parts = []
+    for key, value in fields:
+        data = value if isinstance(value, bytes) else value.encode()
+        parts.append(b"%s %d\n%s\n" % (key.encode(), len(data), data))
+    return b"".join(parts)
+
+
+def script(verb: str) -> bytes:
+    """The envelope and the script of a verb."""
+    body = "main() {\n" + "".join(stripped(name) for name in FILES[verb]) + "}\nmain\n"
+    size = len(body)
+    head = (
+        f"{{ s=$(head -c {size} <&3; printf .); [[ ${{#s}} == {size + 1} && $s == *$'\\n}}\\nmain\\n.' ]] && "
+        'eval "${s%.}"; exit; } 3<&0 </dev/null\n'
+    )
+    return (head + body).encode()
+
+
+def plain_script(verb: str) -> bytes:
+    """The simpler envelope, which bash reads byte by byte."""
+    return ("main() {\n" + "".join(stripped(name) for name in FILES[verb]) + "}\nmain 3<&0 </dev/null\nexit\n").encode()
+
+
+@dataclass
+class Answer:
+    """What a call said: the code of its trailer (None: no trailer, nobody knows) and its frames."""
+
+    code: int | None
+    frames: list[tuple[str, bytes]]
+    stderr: str = ""
+
+    def __getitem__(self, name: str) -> str:
+        return dict(self.frames)[name].decode()
+
+    def __contains__(self, name: str) -> bool:
+        return name in dict(self.frames)
+
+    def pairs(self, name: str) -> dict[str, str]:
+        """A frame of `key=value` lines."""
+        return dict(line.split("=", 1) for line in self[name].splitlines() if line)
+
+    def words(self) -> list[str]:
+        """The first words of the answers to operations, in order."""
+        return [text.decode().split()[0] for name, text in self.frames if "/" in name]
+
+    def records(self) -> dict[str, str]:
+        """Path below the root -> text, of all symlinks."""
+        rows = [line.split("\t") for line in self["records"].splitlines()]
+        return {row[1]: row[4] for row in rows if row[0] == "l"}
+
+    def live(self) -> dict[str, tuple[str, str]]:
+        """Run directory -> lock, survivors."""
+        return {row[0]: (row[1], row[2]) for row in (line.split() for line in self["live"].splitlines())}
+
+
+def parse(output: bytes, nonce: str, stderr: str = "") -> Answer:
+    """Reads the frames; anything that does not fit is an error of the test."""
+    start = output.find(f"\n{nonce} begin\n".encode())
+    if start < 0:
+        return Answer(None, [], stderr)
+    rest = output[start + len(nonce) + 8 :]
+    frames = []
+    while rest:
+        line, _, rest = rest.partition(b"\n")
+        words = line.decode().split()
+        if words[:2] == [nonce, "end"]:
+            assert rest == b""
+            return Answer(int(words[2]), frames, stderr)
+        assert words[:2] == [nonce, "frame"], line
+        size = int(words[3])
+        assert rest[size : size + 1] == b"\n", (line, rest[:200])
+        frames.append((words[2], rest[:size]))
+        rest = rest[size + 1 :]
+    return Answer(None, frames, stderr)
+
+
+@dataclass
+class HostUnderTest:
+    """A workspace of its own and a controller that holds its lease."""
+
+    root: Path
+    ledger: str = "0a1b2c3d"
+    number: int = 1
+    fleet_id: str = "fleet-0001"
+    fleet_name: str = "demo"
+    host_name: str = "h1"
+    revision: str = "c0ffee"
+    prelude: str = ""
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    marks: dict[str, str] = field(default_factory=dict)
+
+    def stdin(self, verb: str, fields: Fields = (), nonce: str = "n0nce") -> bytes:
+        """All that bash gets on its standard input."""
+        payload = encode([*self.common(verb), *fields])
+        return script(verb) + f"{nonce} {len(payload)}\n".encode() + payload
+
+    def common(self, verb: str) -> list[tuple[str, str]]:
+        """The fields that every call of this controller carries."""
+        fields = [("root", str(self.root)), ("prelude", self.prelude)]
+        if verb in ("take", "act", "reset"):
+            fields += [
+                ("fleet_id", self.fleet_id),
+                ("fleet_name", self.fleet_name),
+                ("host_name", self.host_name),
+                ("ledger", self.ledger),
+                ("number", str(self.number)),
+                ("revision", self.revision),
+            ]
+        if verb == "act":
+            fields.append(("supervisor", SUPERVISOR))
+        return fields
+
+    def call(self, verb: str, fields: Fields = ()) -> Answer:
+        """One call, to its end."""
+        nonce = secrets.token_hex(8)
+        done = subprocess.run(
+            BASH, input=self.stdin(verb, fields, nonce), capture_output=True, env=dict(self.env), timeout=60
+        )
+        assert "syntax error" not in done.stderr.decode(), done.stderr
+        return parse(done.stdout, nonce, done.stderr.decode())
+
+    def take(self, **fields: str) -> Answer:
+        return self.call("take", fields.items())
+
+    def observe(self) -> Answer:
+        return self.call("observe")
+
+    def launch_fields(self, run: str, worker: str, **given: str | Mapping[str, str]) -> list[tuple[str, str | bytes]]:
+        """The operation `launch`; `settings`, `environment`, `secrets` are mappings, the rest are fields."""
+        mark = self.marks.setdefault(run, secrets.token_hex(8))
+        task = run.rsplit("-", 2)[0]
+        settings = {"timeout": "60", "idle_timeout": "", "last": "0", "mark": mark, "task": task, "run": run}
+        settings |= {"fleet": self.fleet_name, "grace": "1", **dict(given.get("settings", {}))}
+        return [
+            ("launch", f"_/runs/{run}"),
+            ("attempt", run.rsplit("-", 1)[1]),
+            ("rerun_key", "-"),
+            ("mark", mark),
+            ("settings", "".join(f"{key}={value}\n" for key, value in settings.items())),
+            ("environment", encode(dict(given.get("environment", {})).items())),
+            ("secrets", encode(dict(given.get("secrets", {})).items())),
+            ("file.run.json", "{}"),
+            ("file.worker.sh", worker),
+        ]
+
+    def launch(self, run: str, worker: str, **given: str | Mapping[str, str]) -> str:
+        """Launches one run and returns the word of the answer."""
+        answer = self.call("act", self.launch_fields(run, worker, **given))
+        assert answer.code == 0, answer
+        return answer.words()[0]
+
+    def operate(self, operation: str, run: str, **fields: str) -> str:
+        """One operation on one run; the whole answer to it."""
+        answer = self.call("act", [(operation, f"_/runs/{run}"), *fields.items()])
+        assert answer.code == 0, answer
+        return answer[f"{operation}/{run}"]
+
+    def directory(self, run: str) -> Path:
+        return self.root / "_/runs" / run
+
+    def record(self, run: str, name: str) -> str:
+        """A record's text; empty when there is none."""
+        try:
+            return os.readlink(self.directory(run) / name)
+        except FileNotFoundError:
+            return ""
+
+    def result(self, run: str) -> dict[str, str]:
+        """Waits for the result of a run."""
+        text = until(lambda: self.record(run, "result"), 20)
+        return dict(part.split("=", 1) for part in text.split(";"))
+
+    def run(self, run: str, worker: str, **given: str | Mapping[str, str]) -> dict[str, str]:
+        """Launches a run and waits for its result."""
+        assert self.launch(run, worker, **given) == "accepted"
+        return self.result(run)
+
+    def log(self, run: str, stream: str = "stdout") -> str:
+        return (self.directory(run) / f"{stream}.log").read_text()
+
+    def marked(self, run: str) -> list[int]:
+        """The processes that carry a run's mark."""
+        return marked(f"RECONCILER_MARK={run};{self.marks[run]}".encode())
+
+
+def marked(entry: bytes) -> list[int]:
+    """The processes with this entry in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if entry in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def until(probe: Callable[[], T], seconds: float = 10) -> T:
+    """Waits for something true."""
+    end = time.monotonic() + seconds
+    while not (value := probe()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+    return value
