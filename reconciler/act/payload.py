@@ -101,7 +101,6 @@ def _launch(launch: Launch, change: Change, host: Host, fleet: Fleet, revision: 
     yield "environment", fields_of(environment)
     yield "secrets", fields_of(launch.secrets)
     yield "file.run.json", json.dumps(asked, indent=1, ensure_ascii=False) + "\n"
-    yield "file.prelude.sh", host.shell_prelude + "\n"
     yield "file.worker.sh", task.script
 
 

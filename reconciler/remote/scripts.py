@@ -7,7 +7,7 @@ from importlib.resources import files
 VERBS: dict[str, tuple[str, ...]] = {
     "observe": ("report.sh", "observe.sh"),
     "take": ("lease.sh", "report.sh", "take.sh"),
-    "act": ("lease.sh", "process.sh", "act.sh"),
+    "act": ("lease.sh", "process.sh", "report.sh", "act.sh"),
     "collect": ("collect.sh",),
     "bell": ("bell.sh",),
     "check": ("report.sh", "check.sh"),

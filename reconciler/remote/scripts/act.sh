@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Carries out the operations of the payload, in their order, under the lease.
+# Carries out the operations of the payload, in their order, under the lease; then reports from under the same lock.
 
 declare -A GIVEN=()
 
@@ -39,6 +39,7 @@ while [[ -n $KEY ]]; do
   next_field || break
 done
 perform
+report
 [[ -z $OPERATION ]] || {
   flock -u 8
   exec 8>&-
