@@ -5,7 +5,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,9 +40,9 @@ def open_fleet(context: Context, *, worktree: bool = False) -> Fleet:
     memo = _Memo(context.state_root / "repositories", repository.location)
     known = memo.read()
     ref = context.ref or known.get("ref")
-    if ref is None and not repository.remote:
+    if ref is None and not repository.url:
         ref = repository.branch()  # None: a detached HEAD, followed as it is and not remembered
-    if repository.remote:
+    if repository.url:
         repository.fetch()
         ref = ref or repository.branch()
     wanted = Wanted(repository, ref, worktree)
@@ -111,14 +111,20 @@ def load_secrets() -> "Secrets":
     """Where secret values come from: `secrets.yaml` in the configuration folder. Raises ReconcilerError."""
     from platformdirs import user_config_path
 
-    from reconciler.load.yaml import parse_mapping
+    from reconciler.load.yaml import read
     from reconciler.record.secrets import Secrets
 
     path = user_config_path("reconciler") / "secrets.yaml"
-    sources: Mapping[str, object] = {}
-    with suppress(FileNotFoundError):
-        sources = parse_mapping(path.read_bytes(), str(path))
-    return Secrets(sources)
+    try:
+        reading = read(path.read_bytes())
+    except FileNotFoundError:
+        return Secrets({})
+    except OSError as problem:
+        raise ReconcilerError(f"{path} cannot be read: {problem.strerror}") from problem
+    if reading.faults:
+        fault = reading.faults[0]
+        raise ReconcilerError(f"{path}:{fault.mark.line}:{fault.mark.column}: {fault.message}")
+    return Secrets(reading.contents[0].value if reading.contents else {})
 
 
 @contextmanager

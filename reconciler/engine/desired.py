@@ -1,5 +1,6 @@
 """What the fleet repository asks for now: the newest commit, loaded once, and what git says of older ones."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,16 +40,16 @@ class Wanted:
 
     def head(self) -> str:
         """The newest commit of the ref, without fetching what it holds. Raises ReconcilerError."""
-        return self.repository.remote_head(self.ref) if self.repository.remote else self.repository.resolve(self.ref)
+        return self.repository.remote_head(self.ref) if self.repository.url else self.repository.resolve(self.ref)
 
     def read(self, ledger: Ledger, known: Desired | None = None) -> tuple[Desired, tuple[Document, ...]]:
         """The newest commit as Desired and its good documents (none when it is the `known` one). Raises Invalid."""
-        if self.repository.remote:
+        if self.repository.url:
             self.repository.fetch()
         commit = self.repository.resolve(self.ref)
         if known is not None and known.revision == commit and not self.worktree:
             return known, ()
-        remembered = {key: Document.from_json(text) for key, text in ledger.documents().items()}
+        remembered = {slot: Document.from_json(json.loads(text)) for slot, text in ledger.documents().items()}
         if self.worktree:
             loaded = load_worktree(self.repository, self.parser, remembered)
         else:
@@ -76,7 +77,7 @@ class Wanted:
 
     def watched(self) -> tuple[Path, ...]:
         """The paths whose change may mean a new commit; none for a remote, which is asked instead."""
-        return () if self.repository.remote else tuple(self.repository.watch_paths())
+        return () if self.repository.url else tuple(self.repository.watch_paths())
 
     def contains(self, old: str, new: str) -> bool | None:
         """Whether `old` is `new` or an ancestor of it; None when git cannot tell (unknown, shallow)."""

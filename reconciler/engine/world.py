@@ -1,5 +1,6 @@
 """Everything outside that a controller works with: ledger, archive, hosts, secrets, and who listens."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -32,7 +33,8 @@ class World:
 
     def remember(self, desired: Desired, documents: Sequence[Document], now: float) -> None:
         """A commit was taken up: its good documents are what a later bad file falls back to."""
-        self.ledger.remember_documents({document.key: document.to_json() for document in documents})
+        good = {document.slot: json.dumps(document.to_json()) for document in documents}
+        self.ledger.remember_documents(good, replace=desired.complete)
         self.ledger.tasks_seen(desired, now)
         self.ledger.drains([name for name, host in desired.hosts.items() if host.drain], now)
         invalid = tuple(f"{p.file}:{p.line}: {p.message}" for p in desired.problems if p.severity is Severity.ERROR)
