@@ -51,7 +51,15 @@ def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "list
     try:
         with ThreadPoolExecutor(max(1, len(hosts))) as pool:
             found = pool.map(
-                lambda host: check_host(world.remote, host, fleet_id=desired.fleet.id, only=only, clock=now), hosts
+                lambda host: check_host(
+                    world.remote,
+                    host,
+                    fleet_id=desired.fleet.id,
+                    only=only,
+                    direct=context.ssh_config is None,
+                    clock=now,
+                ),
+                hosts,
             )
             return [item for one in found for item in one]
     finally:
@@ -95,7 +103,12 @@ def reset(context: Context, name: str, yes: bool, output: str) -> int:
         desired, _ = fleet.wanted.read(world.ledger)
         host = _host(desired, name)
         counts = reset_host(
-            world.remote, host, desired.fleet, world.ledger.id, world.ledger.memory().number, desired.revision,
+            world.remote,
+            host,
+            desired.fleet,
+            world.ledger.id,
+            world.ledger.memory().number,
+            desired.revision,
             only=len(desired.hosts) == 1,
         )
     if output in ("json", "yaml"):

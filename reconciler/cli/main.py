@@ -66,7 +66,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, message="%(version)s")
 @global_options
 @click.pass_context
-def cli(ctx: click.Context, **settings: object) -> None:
+def cli(ctx: click.Context, /, **settings: object) -> None:
     """Tasks and hosts in git, workers on your machines over SSH."""
     ctx.obj = Context.from_settings(settings)
 

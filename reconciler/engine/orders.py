@@ -75,6 +75,9 @@ class Orders:
             if change.host not in hosts or not self._first_try(change):
                 continue
 
+            def have(file: str, run: str = change.run) -> int:
+                return archive.size(run, file)
+
             def keep(portion: Portion, run: str = change.run) -> None:
                 data = self._world.redactor.scrub(portion.data)
                 archive.write(run, portion.file, portion.offset, data)
@@ -83,7 +86,7 @@ class Orders:
                 hosts[change.host],
                 change.run,
                 sights.directory(change.host, change.run),
-                lambda file, run=change.run: archive.size(run, file),
+                have,
                 keep,
             )
 

@@ -20,10 +20,15 @@ class Check:
     warning: bool = False
 
 
-def check_host(remote: Remote, host: Host, *, fleet_id: str, only: bool, clock: Callable[[], float]) -> list[Check]:
-    """All steps in order, up to the first that makes the next ones impossible."""
+def check_host(
+    remote: Remote, host: Host, *, fleet_id: str, only: bool, direct: bool, clock: Callable[[], float]
+) -> list[Check]:
+    """All steps in order, up to the first that makes the next ones impossible.
+
+    `direct`: addresses are names and ports of the network, no aliases of the user's ssh configuration.
+    """
     checks: list[Check] = []
-    if host.transport is Transport.SSH and not host.proxy_jump and not remote.has_user_config:
+    if host.transport is Transport.SSH and not host.proxy_jump and direct:
         found = _name_and_port(host)
         checks += found
         if not all(check.ok for check in found):

@@ -61,9 +61,10 @@ class Requests:
 
     def open(self) -> None:
         """Listen; a socket that a killed daemon left behind is replaced (its lock is ours by now)."""
-        self._server = socket.socket(socket.AF_UNIX)
-        _at(self.folder, lambda path: (Path(path).unlink(missing_ok=True), self._server.bind(path)))  # type: ignore[union-attr]
-        self._server.listen()
+        server = self._server = socket.socket(socket.AF_UNIX)
+        (self.folder / SOCKET).unlink(missing_ok=True)
+        _at(self.folder, server.bind)
+        server.listen()
         Thread(target=self._accept, daemon=True, name="requests").start()
 
     def close(self) -> None:
