@@ -15,12 +15,16 @@ from reconciler.errors import LeaseLost, ReconcilerError
 from reconciler.model.change import Options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.engine.desired import Wanted
     from reconciler.engine.engine import Engine
     from reconciler.engine.world import World
     from reconciler.model.rows import Event
     from reconciler.record.ledger import Ledger
     from reconciler.record.secrets import Secrets
+
+SECRET_DEADLINE = 30.0  # seconds for a command that prints a secret
 
 
 @dataclass(frozen=True)
@@ -118,13 +122,16 @@ def load_secrets() -> "Secrets":
     try:
         reading = read(path.read_bytes())
     except FileNotFoundError:
-        return Secrets({})
+        return Secrets({}, folder=path.parent)
     except OSError as problem:
         raise ReconcilerError(f"{path} cannot be read: {problem.strerror}") from problem
     if reading.faults:
         fault = reading.faults[0]
         raise ReconcilerError(f"{path}:{fault.mark.line}:{fault.mark.column}: {fault.message}")
-    return Secrets(reading.contents[0].value if reading.contents else {})
+    sources = reading.contents[0].value if reading.contents else {}
+    if not isinstance(sources, dict):
+        raise ReconcilerError(f"{path}: name each secret with where it comes from, such as `GH_TOKEN: {{env: GH}}`")
+    return Secrets(sources, folder=path.parent, run=_run_command)
 
 
 @contextmanager
@@ -207,6 +214,16 @@ class _Memo:
         fresh = self._path.with_suffix(".new")
         fresh.write_text(json.dumps(content))
         fresh.replace(self._path)
+
+
+def _run_command(words: "Sequence[str]") -> bytes:
+    """A secret's command and what it printed. Raises ReconcilerError when it fails."""
+    from reconciler.remote.process import run
+
+    ended = run(words, deadline=SECRET_DEADLINE)
+    if ended.code != 0:
+        raise ReconcilerError(f"its command {words[0]} exited {ended.code}")
+    return ended.output
 
 
 def _now() -> float:

@@ -139,6 +139,8 @@ class Engine:
             ledger.forget([name])
             self.sights.forget(name)
         self.orders.collect(plan, hosts, self.sights)
+        if plan.takes or any(change.host for change in plan.changes):
+            ledger.revision_sent(self.desired.revision, moment)
         if plan.takes:
             ledger.number_to_take(plan.number, plan.fresh)
             for name in plan.takes:

@@ -34,7 +34,7 @@ class World:
     def remember(self, desired: Desired, documents: Sequence[Document], now: float) -> None:
         """A commit was taken up: its good documents are what a later bad file falls back to."""
         good = {document.slot: json.dumps(document.to_json()) for document in documents}
-        self.ledger.remember_documents(good, replace=desired.complete)
+        self.ledger.remember_documents(good)
         self.ledger.tasks_seen(desired, now)
         self.ledger.drains([name for name, host in desired.hosts.items() if host.drain], now)
         invalid = tuple(f"{p.file}:{p.line}: {p.message}" for p in desired.problems if p.severity is Severity.ERROR)

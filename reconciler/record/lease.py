@@ -1,0 +1,69 @@
+"""The part of the ledger that knows the lease: which number we act under, and which hosts were taken."""
+
+from dataclasses import replace
+
+from reconciler.model.host import Place
+from reconciler.model.memory import HostMemory
+from reconciler.record.records import HostRecord
+from reconciler.record.room import Room
+
+
+class LeaseBook(Room):
+    """Lease numbers and the commits acted on."""
+
+    def number_to_take(self, number: int, fresh: bool) -> None:
+        """A number that hosts are about to be taken with, durable; `fresh` starts a new epoch. Raises LedgerError."""
+        with self._looking() as held, self._writing() as connection:
+            held.put_meta(connection, "number", str(number))
+            if fresh:
+                held.put_meta(connection, "epoch", str(number))
+                held.put_meta(connection, "whole", "0")
+
+    def taken(self, place: Place, number: int, now: float) -> None:
+        """A host obeys `number` now; what its workspace was called before is the same place. Raises LedgerError."""
+        with self._looking() as held:
+            old = held.hosts.get(place.host)
+            memory = replace(old.memory, place=place) if old else HostMemory(place)
+            former = [
+                key
+                for key, record in held.hosts.items()
+                if key != place.host and place.workspace_id and record.memory.place.workspace_id == place.workspace_id
+            ]
+            fresh = HostRecord(replace(memory, taken=number, seen_at=now)) if old is None else old
+            fresh = replace(fresh, memory=replace(memory, taken=number, seen_at=now))
+            with self._writing() as connection:
+                for key in former:
+                    held.remove_host(connection, key)
+                held.put_host(connection, place.host, fresh)
+
+    def whole(self) -> None:
+        """Every host was taken since a foreign ledger was last met. Raises LedgerError."""
+        with self._looking() as held:
+            if held.meta.get("whole") != "1":
+                with self._writing() as connection:
+                    held.put_meta(connection, "whole", "1")
+
+    def revision_sent(self, revision: str, now: float) -> None:
+        """This commit is about to be shown to hosts as acted on, by this ledger. Raises LedgerError."""
+        with self._looking() as held:
+            if revision not in held.revisions:
+                with self._writing() as connection:
+                    held.put_revision(connection, revision, now)
+
+    def revision_acted(self, revision: str, now: float) -> None:
+        """This commit was acted on. Raises LedgerError."""
+        with self._looking() as held:
+            if held.meta.get("revision") != revision or revision not in held.revisions:
+                with self._writing() as connection:
+                    held.put_meta(connection, "revision", revision)
+                    held.put_revision(connection, revision, now)
+
+    def last_revision(self) -> str:
+        """The commit last acted on; empty when there was none."""
+        with self._looking() as held:
+            return held.meta.get("revision", "")
+
+    def own_revisions(self) -> frozenset[str]:
+        """All commits this ledger has acted on."""
+        with self._looking() as held:
+            return held.revisions
