@@ -1,0 +1,134 @@
+"""The part of the ledger that fills the tables of `get`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from reconciler.model.host import Place
+from reconciler.model.rows import HostRow, RunRow, TaskRow
+from reconciler.model.run import State
+from reconciler.record import columns
+from reconciler.record.held import Held
+from reconciler.record.records import HostRecord, RunRecord
+from reconciler.record.room import Room
+
+
+class RowBook(Room):
+    """Rows, in the order of names; `observed_at` is when the host was last asked with success."""
+
+    def task_rows(self) -> tuple[TaskRow, ...]:
+        """Tasks as the last cycle left them. Raises LedgerError."""
+        with self._looking() as held:
+            doors = _doors(held)
+            rows = (columns.task_row_from_json(task.row) for _, task in sorted(held.tasks.items()) if task.row)
+            return tuple(_with_run(row, held.run(row.run) if row.run else None, doors) for row in rows)
+
+    def run_rows(self, task: str | None = None, include_cleaned: bool = False) -> tuple[RunRow, ...]:
+        """Attempts, of one task or all; those of which only a mark is left when asked for. Raises LedgerError."""
+        with self._looking() as held:
+            doors = _doors(held)
+            records = sorted(
+                (record for record in held.runs.values() if task in (None, record.memory.name.task)),
+                key=lambda record: record.memory.name,
+            )
+            return tuple(
+                run_row(record, _host_of(record, doors))
+                for record in records
+                if include_cleaned or not record.memory.cleaned or _lost_here(held, record)
+            )
+
+    def host_rows(self) -> tuple[HostRow, ...]:
+        """Hosts, and places that no Host names any more while something is left there. Raises LedgerError."""
+        with self._looking() as held:
+            active: dict[str, int] = {}
+            for record in held.runs.values():
+                if record.memory.result is None:
+                    host = record.memory.place.host
+                    active[host] = active.get(host, 0) + 1
+            return tuple(
+                host_row(key, record, active.get(key, 0))
+                for key, record in sorted(held.hosts.items())
+                if record.row is not None or held.left(record.memory.place.workspace_id)
+            )
+
+
+def run_row(record: RunRecord, host: HostRecord | None) -> RunRow:
+    """The row of one attempt; what has not been seen to end on a host that cannot be asked is Unknown."""
+    run = record.memory
+    result = run.result
+    unknown = result is None and host is not None and bool(host.unseen)
+    return RunRow(
+        str(run.name),
+        run.name.task,
+        run.name.digest,
+        run.name.attempt,
+        State.UNKNOWN if unknown else run.state,
+        reason=result.reason if result else "",
+        why=run.cancel or (host.unseen if unknown and host else ""),
+        host=run.place.host,
+        directory=record.directory,
+        workspace_root=run.place.workspace_root,
+        exit_code=result.exit_code if result else None,
+        started_at=run.started_at,
+        finished_at=run.ended_at,
+        observed_at=_observed_at(record, host),
+        summary=record.summary,
+        author=record.author,
+        revision=record.revision,
+        labels=json.loads(record.labels),
+        collected=run.collected,
+        cleaned=run.cleaned,
+    )
+
+
+def host_row(key: str, record: HostRecord, active: int) -> HostRow:
+    """The row of one host."""
+    host = record.memory
+    said: dict[str, Any] = json.loads(record.row) if record.row is not None else {"address": host.place.address}
+    why = record.unseen or host.stuck or ("" if record.row is not None else "no Host names this place any more")
+    return HostRow(
+        key,
+        said["address"],
+        False if record.unseen else None if host.seen_at is None else True,
+        why,
+        said.get("slots", 0),
+        active,
+        bool(said.get("cordoned") or host.stuck),
+        bool(said.get("draining")),
+        host.seen_at,
+        record.facts,
+        said.get("labels", {}),
+    )
+
+
+def _with_run(row: TaskRow, record: RunRecord | None, doors: Mapping[object, HostRecord]) -> TaskRow:
+    if record is None:
+        return row
+    return replace(row, summary=record.summary, observed_at=_observed_at(record, _host_of(record, doors)))
+
+
+def _observed_at(record: RunRecord, host: HostRecord | None) -> float | None:
+    if record.memory.result is None and record.memory.accepted and host is not None:
+        return host.memory.seen_at
+    return record.observed_at
+
+
+def _doors(held: Held) -> dict[object, HostRecord]:
+    found: dict[object, HostRecord] = {}
+    for record in held.hosts.values():
+        found[record.memory.place.door] = record
+        if record.memory.place.workspace_id:
+            found[record.memory.place.workspace_id] = record
+    return found
+
+
+def _host_of(record: RunRecord, doors: Mapping[object, HostRecord]) -> HostRecord | None:
+    place: Place = record.memory.place
+    return doors.get(place.workspace_id) or doors.get(place.door)
+
+
+def _lost_here(held: Held, record: RunRecord) -> bool:
+    """A run of a task in git that only we know to be lost: there is no mark to tell of it."""
+    task = held.tasks.get(record.memory.name.task)
+    return record.guess and record.memory.state is State.LOST and task is not None and task.row is not None
