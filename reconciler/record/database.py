@@ -119,18 +119,29 @@ def _connect(target: str, *, uri: bool = False) -> sqlite3.Connection:
 def _connect_readonly(path: Path) -> sqlite3.Connection | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
-    target = f"file:{quote(str(path.absolute()))}?mode=ro"
-    source = _connect(target, uri=True)
-    try:
-        source.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.OperationalError:
-        source.close()
-        if os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists():
+    failed: sqlite3.OperationalError | None = None
+    for mode in _modes(path):
+        source = _connect(f"file:{quote(str(path.absolute()))}?{mode}", uri=True)
+        try:
+            source.execute("PRAGMA query_only = 1")
+            source.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.OperationalError as problem:
+            source.close()
+            failed = problem
+            continue
+        except BaseException:
+            source.close()
             raise
-        # A folder that cannot be written has no writer either, and WAL's index cannot be made there.
-        source = _connect(target + "&immutable=1", uri=True)
-        source.execute("PRAGMA schema_version").fetchone()
-    return source
+        return source
+    raise failed or sqlite3.OperationalError("it cannot be opened")
+
+
+def _modes(path: Path) -> tuple[str, ...]:
+    """How to open a file without leaving a trace, best first."""
+    if path.with_name(path.name + "-wal").exists():
+        return ("mode=ro",)  # somebody writes, or was killed: the files beside it are there already
+    # `rw` takes the files that WAL needs away again at the end; what cannot be written has no writer that could harm.
+    return ("mode=rw", "immutable=1") if os.access(path.parent, os.W_OK) else ("immutable=1",)
 
 
 def _data_version(connection: sqlite3.Connection | None) -> int:
