@@ -23,6 +23,7 @@ from reconciler.errors import ReconcilerError
 
 CAP = 256 << 20  # bytes of output, above which a program is stopped and nothing is read
 ERRORS_CAP = 64 << 10
+SPARE = 12  # descriptors that must be free for a start
 CHECK_SIZE = 0.25  # seconds between two looks at the size of the output
 
 logging.getLogger("sh").setLevel(logging.CRITICAL)
@@ -132,12 +133,12 @@ class Call:
 
     def end(self) -> Ended:
         """Stop it if it runs, and tell how it went. The last thing to call."""
-        expired = not self._running.ended.is_set()
+        stopped = not self._running.ended.is_set()
         try:
             self._running.kill()
             cut = self._too_big()
             output = b"" if cut else os.pread(self._out.fileno(), os.fstat(self._out.fileno()).st_size, 0)
-            return Ended(self._running.code, output, self._running.errors(), expired, cut)
+            return Ended(self._running.code, output, self._running.errors(), stopped and not cut, cut)
         finally:
             self._running.close()
             self._out.close()
@@ -165,20 +166,6 @@ def run(
     return ended
 
 
-def interactive(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
-    """Run a program on the user's own terminal; its exit code, 128 + n for a signal. Raises CannotStart."""
-    _which(argv[0])
-    handler = None
-    with suppress(ValueError):  # not the main thread
-        handler = signal.signal(signal.SIGINT, lambda *_: None)  # the program decides what ctrl-c means
-    try:
-        code = os.spawnvpe(os.P_WAIT, argv[0], list(argv), dict(environment or os.environ))  # noqa: S606
-    finally:
-        if handler is not None:
-            signal.signal(signal.SIGINT, handler)
-    return 128 - code if code < 0 else code
-
-
 def _file_input(data: bytes) -> IO[bytes]:
     source = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
     source.write(data)
@@ -204,12 +191,25 @@ def piped_input(data: bytes, *, keep: Callable[[IO[bytes]], None] = lambda end: 
 
 
 @cache
-def _which(program: str) -> Any:
+def find(program: str) -> Any:
     """The program as `sh` runs it. Raises CannotStart, each time anew: it may be installed meanwhile."""
     try:
         return sh.Command(program)
     except sh.CommandNotFound:
         raise CannotStart(f"{program} is not installed on this machine: install it and try again") from None
+
+
+def _room() -> None:
+    """Raises CannotStart when few descriptors are left: `sh` would lose those that it got."""
+    spare: list[int] = []
+    try:
+        for _ in range(SPARE):
+            spare.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        raise CannotStart("too many files are open: raise `ulimit -n` and try again") from None
+    finally:
+        for descriptor in spare:
+            os.close(descriptor)
 
 
 def _start(
@@ -220,7 +220,8 @@ def _start(
     environment: Mapping[str, str] | None,
     directory: Path | None,
 ) -> Any:
-    program = _which(argv[0])
+    program = find(argv[0])
+    _room()
     options: dict[str, Any] = {"_env": dict(environment)} if environment is not None else {}
     if directory is not None:
         options["_cwd"] = str(directory)

@@ -1,0 +1,81 @@
+"""Programs that run for long: one whose output is read as it comes, and one that has the user's own terminal."""
+
+import os
+import select
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from reconciler.remote.process import Ended, Running, find, piped_input
+
+
+class Stream:
+    """A program that runs until its input ends, and whose output is read as it comes."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        head: bytes,
+        *,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        """Start it, and write `head` to its input, which then stays open. Raises CannotStart."""
+        self._guard = threading.Lock()
+        self._stdin: IO[bytes] | None = None
+        self._closed = False
+        reading, writing = os.pipe()
+        self._out = reading
+        try:
+            with piped_input(head, keep=self._keep) as source, open(writing, "wb", buffering=0) as out:  # noqa: PTH123
+                self._running = Running(argv, source, out, environment=environment, directory=directory)
+        except BaseException:
+            self._hang_up()
+            os.close(reading)
+            raise
+
+    def _keep(self, end: IO[bytes]) -> None:
+        with self._guard:
+            self._stdin = end
+            if self._closed:
+                end.close()
+
+    def read(self, seconds: float) -> bytes | None:
+        """What has come within that time: None for nothing yet, empty at the end."""
+        if not select.select([self._out], [], [], seconds)[0]:
+            return None
+        return os.read(self._out, 1 << 16)
+
+    def close(self, grace: float = 0.5) -> Ended:
+        """End its input, wait a little, kill its group; tell how it went. The last thing to call."""
+        self._hang_up()
+        stopped = not self._running.ended.wait(grace)
+        try:
+            self._running.kill()
+            return Ended(self._running.code, b"", self._running.errors(), stopped)
+        finally:
+            self._running.close()
+            os.close(self._out)
+
+    def _hang_up(self) -> None:
+        with self._guard:
+            self._closed = True
+            if self._stdin:
+                self._stdin.close()
+
+
+def interactive(argv: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
+    """Run a program on the user's own terminal; its exit code, 128 + n for a signal. Raises CannotStart."""
+    find(argv[0])
+    handler = None
+    with suppress(ValueError):  # not the main thread
+        handler = signal.signal(signal.SIGINT, lambda *_: None)  # the program decides what ctrl-c means
+    try:
+        code = os.spawnvpe(os.P_WAIT, argv[0], list(argv), dict(environment or os.environ))  # noqa: S606
+    finally:
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+    return 128 - code if code < 0 else code

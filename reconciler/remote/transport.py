@@ -1,0 +1,263 @@
+"""Calls to hosts. Every one ends in an answer or in `Unknown`; an effect is never tried twice.
+
+A call that only reads (`repeatable`) is tried again on a connection of its own when the shared one is slow to answer:
+a master that hangs, or whose host was cut off or rebooted, costs seconds then, not the host.
+"""
+
+import os
+import secrets as randomness
+import shlex
+import socket
+import threading
+import time
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.host import Host, Transport
+from reconciler.remote import scripts
+from reconciler.remote.frames import Answer, Fields, Reader, decode, encode
+from reconciler.remote.masters import Masters
+from reconciler.remote.process import CAP, Call, Ended
+from reconciler.remote.ssh import REMOTE_COMMAND, Door, Settings, Unreachable, door
+from reconciler.remote.stream import Stream, interactive
+from reconciler.remote.why import why_of
+
+PATIENCE = 4.0  # seconds for an answer over a shared connection, before its master is looked at
+SILENCE = 50.0  # seconds without a frame after which a channel counts as dead
+LARGEST_BELL = 1 << 20
+TICK = 0.5
+
+LOCAL = ("bash", "--noprofile", "--norc", "-p", "-s")
+# Login shells differ in what they make of `$(…)` or of quotes, none in this: single quotes, then letters and digits.
+DECODE = ("bash", "--noprofile", "--norc", "-p", "-c", 'eval "$(printf %s "$0" | base64 -d)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """There is no answer: what was asked for may have happened or not. `why` is for people."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How to start something on a host: a door for ssh, or this very machine."""
+
+    host: Host
+    door: Door | None
+
+
+class Remote:
+    """The hosts as they are reached from here; safe to use from several threads."""
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        ssh_config: Path | None = None,
+        identity_file: Path | None = None,
+        script: Callable[[str, frozenset[str]], str] = scripts.script,
+    ) -> None:
+        """`state`: the folder for configuration files and known_hosts. Raises UsageError for a file that is missing."""
+        for option, file in (("--ssh-config", ssh_config), ("--identity-file", identity_file)):
+            if file and not file.expanduser().is_file():
+                raise UsageError(f"{option}: {file} does not exist")
+        self._settings = Settings(state, ssh_config, identity_file)
+        self._masters = Masters(state)
+        self._script = script
+        self._alone: dict[str, bool] = {}
+        self._closing = threading.Event()
+
+    def call(
+        self,
+        host: Host,
+        verb: str,
+        fields: Fields,
+        *,
+        deadline: float,
+        operations: frozenset[str] = frozenset(),
+        repeatable: bool = False,
+        only: bool | None = None,
+    ) -> Answer | Unknown:
+        """Run `verb` on `host`. `repeatable`: it only reads; `only`: there is no other host (None: as said before)."""
+        nonce = randomness.token_hex(16)
+        stdin = self._script(verb, operations).encode() + encode(fields, nonce)
+        until = time.monotonic() + deadline
+        try:
+            way = self._way(host, only)
+            if not way.door:
+                call = Call(LOCAL, stdin, piped=True, environment=_local_environment(), directory=Path.home())
+                call.wait(deadline)
+                ended = call.end()
+                return decode(ended.output, nonce) or _unknown(ended, way, deadline)
+            with self._masters.session(way.door, deadline), self._masters.entering(way.door, deadline / 3):
+                return self._converse(way, stdin, nonce, until, deadline, repeatable)
+        except ReconcilerError as error:
+            return Unknown(str(error))
+
+    def channel(
+        self,
+        host: Host,
+        verb: str,
+        fields: Fields,
+        on_frame: Callable[[str, bytes], None],
+        stop: threading.Event,
+        *,
+        only: bool | None = None,
+    ) -> Answer | Unknown:
+        """Keep `verb` running until it ends, `stop` is set or it falls silent; `on_frame` gets each frame as it comes.
+
+        The answer has the frames that came before the first `bell`.
+        """
+        nonce = randomness.token_hex(16)
+        stdin = self._script(verb, frozenset()).encode() + encode(fields, nonce)
+        try:
+            way = self._way(host, only)
+            with ExitStack() as waiting:
+                if way.door:
+                    waiting.enter_context(self._masters.entering(way.door, host.deadline / 3))
+                return self._listen(way, stdin, nonce, on_frame, stop, waiting)
+        except ReconcilerError as error:
+            return Unknown(str(error))
+
+    def shell(
+        self, host: Host, directory: str, command: Sequence[str], *, terminal: bool, only: bool | None = None
+    ) -> int:
+        """A shell, or `command`, in `directory` (below the workspace) on this terminal; its exit code.
+
+        Standard input is the user's here, so what the host has to know travels as base64 words, which mean nothing to
+        any shell. Raises ReconcilerError.
+        """
+        way = self._way(host, only)
+        words = [scripts.shell(), host.workspace_root, host.shell_prelude, directory, *command]
+        encoded = [b64encode(word.encode()).decode() or "-" for word in words]
+        if not way.door:
+            return interactive([*DECODE, *encoded], environment=_local_environment())
+        line = " ".join(["exec", *DECODE[:-1], shlex.quote(DECODE[-1]), *encoded])
+        return interactive([*way.door.argv(None, "-t" if terminal else "-T"), line], environment=_environment())
+
+    def supervisor(self) -> str:
+        """The text of the supervisor, which launches send along."""
+        return scripts.supervisor()
+
+    def close(self) -> None:
+        """End channels and shared connections."""
+        self._closing.set()
+        self._masters.close()
+
+    def _way(self, host: Host, only: bool | None) -> _Way:
+        """Raises Unreachable for a local host that is not this machine, and for what ssh must not see."""
+        if host.transport is not Transport.LOCAL:
+            return _Way(host, door(host, self._settings))
+        if only is not None:
+            self._alone[host.name] = only
+        here = socket.gethostname()
+        if host.address in (here, here.partition(".")[0]) or (not host.address and self._alone.get(host.name)):
+            return _Way(host, None)
+        if host.address:
+            raise Unreachable(f"transport is local and address is {host.address}, but this machine is {here}")
+        raise Unreachable(
+            f"transport is local and there are other hosts: set address to {here} if this machine is meant"
+        )
+
+    def _converse(
+        self, way: _Way, stdin: bytes, nonce: str, until: float, deadline: float, repeatable: bool
+    ) -> Answer | Unknown:
+        assert way.door
+        path = self._masters.socket(way.door)
+        over = threading.Event()
+        shared = path.exists()
+        look_at = time.monotonic() + min(PATIENCE, deadline / 2) if shared else until
+        ended: Ended | None = None
+        first = Call([*way.door.argv(path, "-T"), REMOTE_COMMAND], stdin, on_end=over.set)
+        running = [first]
+        try:
+            while running and time.monotonic() < until:
+                over.wait(max(0.0, min(TICK, until - time.monotonic(), look_at - time.monotonic())))
+                over.clear()
+                for call in [call for call in running if call.wait(0)]:
+                    running.remove(call)
+                    ended = call.end()
+                    if answer := decode(ended.output, nonce):
+                        if first in running:  # alive, and yet its connection carries nothing
+                            self._masters.put_down(way.door)
+                        return answer
+                    if call is first and shared and "mux" in ended.errors:
+                        look_at = 0.0
+                if look_at <= time.monotonic() < until:
+                    look_at = until
+                    if first in running and not self._masters.answers(way.door, min(1.0, until - time.monotonic())):
+                        self._masters.put_down(way.door)
+                    if repeatable:
+                        running.append(Call([*way.door.argv(None, "-T"), REMOTE_COMMAND], stdin, on_end=over.set))
+        finally:
+            for call in running:
+                ended = call.end()
+        assert ended
+        return _unknown(ended, way, deadline)
+
+    def _listen(
+        self,
+        way: _Way,
+        stdin: bytes,
+        nonce: str,
+        on_frame: Callable[[str, bytes], None],
+        stop: threading.Event,
+        waiting: ExitStack,
+    ) -> Answer | Unknown:
+        reader = Reader(nonce, LARGEST_BELL)
+        frames: list[tuple[str, bytes]] = []
+        patience = way.host.deadline
+        heard = time.monotonic()
+        rung = False
+        stream = self._open(way, stdin)
+        try:
+            while not stop.is_set() and not self._closing.is_set() and time.monotonic() < heard + patience:
+                data = stream.read(TICK)
+                if data is None:
+                    continue
+                for name, value in reader.feed(data):
+                    heard, patience = time.monotonic(), SILENCE
+                    rung = rung or name == "bell"
+                    if not rung:
+                        frames.append((name, value))
+                    on_frame(name, value)
+                if reader.begun:
+                    waiting.close()  # the shared connection is there: the next may go ahead
+                if reader.code is not None:
+                    return Answer(tuple(frames), reader.code)
+                if not data or reader.broken:
+                    break
+        finally:
+            ended = stream.close()
+        if stop.is_set() or self._closing.is_set():
+            return Unknown("the channel was closed")
+        return _unknown(ended, way, patience)
+
+    def _open(self, way: _Way, stdin: bytes) -> Stream:
+        if not way.door:
+            return Stream(LOCAL, stdin, environment=_local_environment(), directory=Path.home())
+        argv = [*way.door.argv(self._masters.socket(way.door), "-T"), REMOTE_COMMAND]
+        return Stream(argv, stdin, environment=_environment())
+
+
+def _unknown(ended: Ended, way: _Way, deadline: float) -> Unknown:
+    if ended.cut:
+        return Unknown(f"answer was larger than {CAP >> 20} MiB")
+    if ended.expired:
+        return Unknown(f"timed out after {deadline:g} s")
+    return Unknown(why_of(ended.errors, ended.code, pinned=bool(way.door and way.door.pinned)))
+
+
+def _environment() -> Mapping[str, str]:
+    """For ssh: a plain shell for its ProxyCommand."""
+    return {**os.environ, "SHELL": "/bin/sh"}
+
+
+def _local_environment() -> Mapping[str, str]:
+    """For scripts on this machine: as after a login, as far as a controller can tell."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("RECONCILER_")}
