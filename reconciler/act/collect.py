@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from reconciler.errors import ReconcilerError
 from reconciler.model.host import Host
 from reconciler.remote.transport import Remote, Unknown
 
@@ -12,6 +13,7 @@ SPEED = 1 << 20  # bytes a second below which a call is given up
 # The frames of `collect` and the file each belongs to.
 FILES = {"answer": "answer.json", "blocked": "blocked.md", "phase_log": "supervisor.log"}
 LOGS = ("stdout", "stderr")
+NOWHERE = 10**9  # an offset behind the end of every log: nothing of it is sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Portion:
     data: bytes
 
 
-class CollectFailed(Exception):
+class CollectFailed(ReconcilerError):
     """The host did not answer; what has arrived so far stands."""
 
 
@@ -58,3 +60,22 @@ def collect(
             more = more or len(data) >= limit
         if not more:
             return
+
+
+def read_log(
+    remote: Remote, host: Host, run: str, directory: str, stream: str, offset: int, limit: int, only: bool
+) -> bytes:
+    """At most `limit` bytes of one log of a run that may still be alive. Raises CollectFailed."""
+    fields: list[tuple[str, bytes | str]] = [
+        ("root", host.workspace_root),
+        ("prelude", ""),
+        ("limit", str(limit)),
+        ("run", directory),
+        *[(f"{log}_from", str(offset if log == stream else NOWHERE)) for log in LOGS],
+    ]
+    reply = remote.call(host, "collect", fields, deadline=host.deadline, repeatable=True, only=only)
+    if isinstance(reply, Unknown):
+        raise CollectFailed(f"{host.name}: {reply.why}")
+    if reply.code != 0:
+        raise CollectFailed(f"{host.name}: {reply.text('error').strip()}")
+    return reply.first(f"{stream}/{run}") or b""

@@ -138,7 +138,7 @@ class Engine:
         for name in plan.forget:
             ledger.forget([name])
             self.sights.forget(name)
-        self.orders.collect(plan, hosts, self.sights)
+        self.orders.collect(plan, hosts, self.desired, self.sights)
         if plan.takes or any(change.host for change in plan.changes):
             ledger.revision_sent(self.desired.revision, moment)
         if plan.takes:

@@ -66,7 +66,7 @@ class Orders:
                 outcomes.append(Outcome(change, Answer.OK, change.detail))
         return outcomes
 
-    def collect(self, plan: Plan, hosts: Mapping[str, Host], sights: Sights) -> None:
+    def collect(self, plan: Plan, hosts: Mapping[str, Host], desired: Desired, sights: Sights) -> None:
         """Start bringing ended runs' results home."""
         archive = self._world.archive
         for change in plan.changes:
@@ -74,13 +74,14 @@ class Orders:
                 continue
             if change.host not in hosts or not self._first_try(change):
                 continue
+            if change.task in desired.tasks:
+                self._world.learn(desired.tasks[change.task])
 
             def have(file: str, run: str = change.run) -> int:
                 return archive.size(run, file)
 
             def keep(portion: Portion, run: str = change.run) -> None:
-                data = self._world.redactor.scrub(portion.data)
-                archive.write(run, portion.file, portion.offset, data)
+                archive.write(run, portion.file, portion.offset, portion.data)
 
             self._operations.collect(
                 hosts[change.host],

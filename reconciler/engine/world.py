@@ -2,17 +2,21 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from reconciler.errors import ReconcilerError
 from reconciler.load.documents import Document
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
 from reconciler.model.problem import Severity
 from reconciler.model.rows import Event, EventType
+from reconciler.model.task import Task
 from reconciler.record.archive import Archive
 from reconciler.record.ledger import Ledger
-from reconciler.record.secrets import Redactor, Secrets
+from reconciler.record.redactor import Redactor
+from reconciler.record.secrets import Secrets
 from reconciler.remote.transport import Remote
 
 
@@ -22,13 +26,13 @@ class World:
 
     ledger: Ledger
     archive: Archive
+    redactor: Redactor  # the archive's own: what it knows is never written
     remote: Remote
     secrets: Secrets
     launcher: str  # who launches: user@machine
     load_secrets: Callable[[], Secrets]
     listen: Callable[[Event], None] = lambda event: None
     trouble: Callable[[str], None] = lambda text: None
-    redactor: Redactor = field(default_factory=Redactor)
     _invalid: tuple[str, ...] = ()
 
     def remember(self, desired: Desired, documents: Sequence[Document], now: float) -> None:
@@ -61,6 +65,12 @@ class World:
         self.ledger.add_events(events)
         for event in events:
             self.listen(event)
+
+    def learn(self, task: Task) -> None:
+        """What a task's worker may have printed must be known before it is collected, by a later controller too."""
+        for secret in task.secrets:
+            with suppress(ReconcilerError):  # a value that cannot be had any more cannot be known either
+                self.redactor.add(self.secrets.resolve([secret.origin]).values())
 
     def reread(self) -> None:
         """Read the controller's own configuration again."""

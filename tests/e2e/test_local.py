@@ -83,7 +83,8 @@ def test_closing_cancels_and_keeps_the_record(fleet: Fleet) -> None:
     fleet.run("task", "close", "long", check=0)
     report = fleet.reconcile()
     assert ("cancel", "long") in {(c["action"], c["task"]) for c in report["changes"]}
-    assert fleet.phases() == {"long": "Canceled"}
+    assert fleet.phases() == {"long": "Closed"}
+    assert [run["phase"] for run in fleet.json("get", "runs")["items"]] == ["Canceled"]
 
 
 def test_deleting_all_tasks_is_held_until_approved(fleet: Fleet) -> None:
