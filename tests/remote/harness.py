@@ -9,29 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from reconciler.remote import scripts
+
 SCRIPTS = Path(__file__).parents[2] / "reconciler/remote/scripts"
 BASH = ("bash", "--noprofile", "--norc", "-p", "-s")
-ACT = ("common", "lease", "process", "settle", "cancel", "launch", "cleanup", "act")
-FILES = {
-    "observe": ("common", "report", "observe"),
-    "take": ("common", "lease", "report", "take"),
-    "act": ACT,
-    "collect": ("common", "collect"),
-    "bell": ("common", "bell"),
-    "check": ("common", "report", "check"),
-    "reset": ("common", "lease", "process", "settle", "cleanup", "reset"),
-}
 T = TypeVar("T")
 Fields = Iterable[tuple[str, str | bytes]]
-
-
-def stripped(name: str) -> str:
-    """A script file as the controller sends it: without comments and indentation."""
-    lines = (line.strip() for line in (SCRIPTS / f"{name}.sh").read_text().splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
-
-
-SUPERVISOR = stripped("process") + stripped("supervisor")
 
 
 def encode(fields: Fields) -> bytes:
@@ -41,22 +24,6 @@ def encode(fields: Fields) -> bytes:
         data = value if isinstance(value, bytes) else value.encode()
         parts.append(b"%s %d\n%s\n" % (key.encode(), len(data), data))
     return b"".join(parts)
-
-
-def script(verb: str) -> bytes:
-    """The envelope and the script of a verb."""
-    body = "main() {\n" + "".join(stripped(name) for name in FILES[verb]) + "}\nmain\n"
-    size = len(body)
-    head = (
-        f"{{ s=$(head -c {size} <&3; printf .); [[ ${{#s}} == {size + 1} && $s == *$'\\n}}\\nmain\\n.' ]] && "
-        'eval "${s%.}"; exit; } 3<&0 </dev/null\n'
-    )
-    return (head + body).encode()
-
-
-def plain_script(verb: str) -> bytes:
-    """The simpler envelope, which bash reads byte by byte."""
-    return ("main() {\n" + "".join(stripped(name) for name in FILES[verb]) + "}\nmain 3<&0 </dev/null\nexit\n").encode()
 
 
 @dataclass
@@ -129,8 +96,10 @@ class HostUnderTest:
 
     def stdin(self, verb: str, fields: Fields = (), nonce: str = "n0nce") -> bytes:
         """All that bash gets on its standard input."""
+        fields = list(fields)
         payload = encode([*self.common(verb), *fields])
-        return script(verb) + f"{nonce} {len(payload)}\n".encode() + payload
+        operations = frozenset(key for key, _ in fields) & frozenset(scripts.OPERATIONS)
+        return scripts.script(verb, operations).encode() + f"{nonce} {len(payload)}\n".encode() + payload
 
     def common(self, verb: str) -> list[tuple[str, str]]:
         """The fields that every call of this controller carries."""
@@ -145,7 +114,7 @@ class HostUnderTest:
                 ("revision", self.revision),
             ]
         if verb == "act":
-            fields.append(("supervisor", SUPERVISOR))
+            fields.append(("supervisor", scripts.supervisor()))
         return fields
 
     def call(self, verb: str, fields: Fields = ()) -> Answer:

@@ -39,10 +39,6 @@ while [[ -n $KEY ]]; do
   next_field || break
 done
 perform
+empty_trash
 report
-[[ -z $OPERATION ]] || {
-  flock -u 8
-  exec 8>&-
-  declare -F empty_trash >/dev/null && empty_trash
-}
 finish 0

@@ -18,6 +18,7 @@ take_holder() {
   read -r ledger pid start <_/holder
   if [[ $ledger != "${FIELD[ledger]}" ]]; then
     frame holder "$ledger"
+    frame lease "$ledger"
     finish 3
   fi
   [[ $pid =~ ^[0-9]+$ ]] && { IFS= read -r -d '' line <"/proc/$pid/stat"; } 2>/dev/null

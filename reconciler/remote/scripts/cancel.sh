@@ -3,15 +3,15 @@
 
 cancel() {
   local dir=$1 again=' again' why=${GIVEN[why]-}
+  why=${why//[!A-Za-z0-9._-]/-} why=${why:0:50}
   [[ -d $dir ]] || { reply 'absent there is no such run'; return; }
-  [[ $why =~ ^[A-Za-z0-9._-]{1,50}$ ]] || { reply 'failed the reason is not one word'; return; }
   read_records "$dir"
   if [[ -n ${R[result]-} || ${R[started]-} == void ]]; then
     reply "already ${R[result]:-void}"
     return
   fi
   # A cancel that cannot be recorded is carried out all the same.
-  record "$dir" cancel "why=$why" && again=
+  record "$dir" cancel "why=${why:-asked}" && again=
   if own_lock "$dir"; then
     read_records "$dir"
     if [[ -n ${R[result]-} ]]; then

@@ -10,7 +10,7 @@ slice() {
 
 # The frames of one run directory.
 hand_over() {
-  local dir=$1 run=${1##*/} name size from limit=${GIVEN[limit]:-0}
+  local dir=$1 run=${1##*/} name size from limit=${GIVEN[limit]:-${FIELD[limit]:-0}}
   local -a files=()
   if [[ ! -d $dir || -L $dir ]]; then
     frame "gone/$run" ''

@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Who may change something here: one fleet, one host name, one lease, one call at a time.
+# For calls that change something: who may (one fleet, one host name, one lease, one call at a time), and their tools.
 
 login_umask=$(umask)
 umask 077
-declare -A HELD=()
+declare -A HELD=() R=()
 
 # Replaces the text of a mark in one step.
 swap() {
@@ -64,4 +64,69 @@ require_lease() {
   [[ ${HELD[lease]-} == "${FIELD[number]};${FIELD[ledger]}" ]] || refuse_lease
   [[ ${HELD[revision]-} == "${FIELD[revision]}" ]] || swap revision "${FIELD[revision]}" ||
     refuse "cannot write to $ROOT/_: see its owner and its disk"
+}
+
+# Sets R to the records of a run directory.
+read_records() {
+  local line
+  R=()
+  while IFS= read -r line; do
+    R[${line%%=*}]=${line#*=}
+  done < <(find "$1" -mindepth 1 -maxdepth 1 -type l -regextype posix-extended \
+    -regex '.*/(owner|started|phase|cancel|result|stuck)' -printf '%f=%l\n')
+}
+
+# Takes the run's lock on descriptor 9; fails when somebody holds it. Those who only look hold it for a moment.
+own_lock() {
+  lock_state "$1"
+  [[ $LOCK == free ]] || return 1
+  # Where no lock can be made there never was one, and launching waits for this call.
+  { exec 9<>"$1/lock"; } 2>/dev/null || return 0
+  flock -w 5 9 || { release_lock && return 1; }
+}
+
+release_lock() {
+  { exec 9>&-; } 2>/dev/null
+}
+
+# Starts a program of the run's own, in a session of its own, with no descriptor but the lock.
+# To be called with `&`: it replaces the process it runs in.
+detach() {
+  local descriptor
+  for descriptor in /proc/self/fd/*; do
+    descriptor=${descriptor##*/}
+    ((descriptor == 9)) || exec {descriptor}>&-
+  done
+  exec </dev/null >/dev/null 2>/dev/null
+  exec setsid "$BASH" --noprofile --norc -p "$@"
+}
+
+# Puts the run's mark into done/: STATE, REASON, rerun key, time, last.
+mark_done() {
+  local text
+  text=";${R[result]-}"
+  [[ ${R[started]-} == void && -z ${R[result]-} ]] && printf -v text ';state=void;t=%(%s)T' -1
+  local mark='' part owner=";${R[owner]-}"
+  for part in state r; do
+    [[ $text =~ \;$part=([^\;]*) ]] && mark+=";$part=${BASH_REMATCH[1]}"
+  done
+  [[ $owner =~ \;q=([^\;]*) ]] && mark+=";q=${BASH_REMATCH[1]}"
+  for part in t last; do
+    [[ $text =~ \;$part=([^\;]*) ]] && mark+=";$part=${BASH_REMATCH[1]}"
+  done
+  [[ -L _/done/$1 ]] || ln -sT -- "${mark#;}" "_/done/$1" 2>/dev/null
+}
+
+# Empties the trash. What takes longer than a second goes on behind the caller's back.
+empty_trash() {
+  local -a trash=(_/trash/*)
+  local remover tick
+  ((${#trash[@]})) || return 0
+  # shellcheck disable=SC2016
+  detach -c 'rm -rf -- "$@" || { chmod -R u+rwX -- "$@"; rm -rf -- "$@"; }' trash "${trash[@]/#/$PWD/}" &
+  remover=$!
+  for ((tick = 0; tick < 50; tick++)); do
+    [[ -e /proc/$remover ]] || return 0
+    sleep 0.02
+  done
 }

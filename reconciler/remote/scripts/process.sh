@@ -188,3 +188,42 @@ end_all() {
     sleep 0.02
   done
 }
+
+# Sets MARK of a run directory from its records.
+mark_of() {
+  [[ ";${R[owner]-}" =~ \;m=([A-Za-z0-9]+) ]] || return 1
+  MARK="${1##*/};${BASH_REMATCH[1]}"
+}
+
+# From now on this run can never start. What it was sent is removed.
+void() {
+  record "$1" started void || [[ $(readlink -- "$1/started") == void ]] || return 1
+  read_settings "$1"
+  drop_secrets
+  rm -f -- "$1/reserve" "$1/environment" "$1/prelude.sh" "$1/supervisor.sh"
+  return 0
+}
+
+# Ends a started run without a supervisor, whose lock is ours. WORD: ended, ending (a reaper is at it), unknown.
+end_orphan() {
+  local dir=$1 state=$2 reason=$3
+  WORD=ended
+  if [[ ${R[started]} == *";b=$BOOT" ]]; then
+    WORD=unknown
+    FOUND=() SESSION=
+    mark_of "$dir" && scan || return 0
+    # What forks while it is looked for is there the second time.
+    if ((${#LIVING[@]} == 0)); then scan || return 0; fi
+    if ((${#LIVING[@]})); then
+      WORD=ending
+      [[ -s $dir/supervisor.sh ]] || printf '%s' "$SUPERVISOR" >"$dir/supervisor.sh"
+      detach "$PWD/$dir/supervisor.sh" reap "$PWD/$dir" "$state" "$reason" &
+      return
+    fi
+    WORD=ended
+  elif [[ $state == lost ]]; then
+    reason=Rebooted
+  fi
+  write_result "$dir" "$state" '' "$reason"
+  ring "$PWD/$dir"
+}

@@ -40,8 +40,6 @@ CACHE=0
 if [[ -d _/cache && ! -L _/cache ]] && mv -T -- _/cache "_/trash/cache.$NONCE"; then CACHE=1; fi
 TRASH=(_/trash/*)
 rm -f -- _/fleet _/name _/revision
-flock -u 8
-exec 8>&-
 empty_trash
 LEFT=(_/trash/* _/runs/*)
 frame removed "runs=$RUNS
