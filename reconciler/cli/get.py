@@ -1,0 +1,147 @@
+"""`reconciler get`."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+from reconciler.cli.context import Context, output_option
+from reconciler.cli.reading import Reader, kind_and_names, refresh_option, unknown
+from reconciler.errors import UsageError
+from reconciler.model.host import Facts
+from reconciler.model.rows import HostRow, RunRow, TaskRow
+
+if TYPE_CHECKING:
+    from reconciler.record.ledger import Ledger
+    from reconciler.show.document import Value
+
+EVERY = 1.0  # seconds between two looks of --watch
+Row: TypeAlias = TaskRow | RunRow | HostRow
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="tasks|runs|hosts [NAME…]")
+@click.option("-l", "--selector", default="", help="Only those with these labels: team=web,tier!=test,owner,!draft.")
+@click.option("-w", "--watch", is_flag=True, help="Go on, and print what changes.")
+@refresh_option
+@output_option
+@click.pass_obj
+def get(context: Context, words: tuple[str, ...], selector: str, watch: bool, refresh: bool, output: str) -> None:
+    """List tasks, runs or hosts as the last cycle left them.
+
+    The hosts are asked first with --refresh, and when no cycle ended within the fleet's interval.
+    """
+    from reconciler.show.selector import parse
+
+    if not words:
+        raise UsageError("say what to list: `reconciler get tasks`, `runs` or `hosts`")
+    kind, names = kind_and_names(words)
+    terms = parse(selector)
+
+    def read(ledger: "Ledger") -> list[Row]:
+        from reconciler.show.selector import matches
+
+        found = _named(kind, names, ledger) if names else rows_of(kind, ledger)
+        return [row for row in found if matches(terms, row.labels)]
+
+    if watch:
+        _watch(context, kind, read, refresh, output)
+    with Reader(context, refresh) as ledger:
+        rows = read(ledger)
+        if output in ("json", "yaml"):
+            from reconciler.show.document import envelope, text
+
+            document = envelope({"items": items(kind, rows, ledger)}, revision=ledger.last_revision())
+            click.echo(text(document, output), nl=False)
+            return
+    if rows:
+        click.echo("\n".join(_table(context, kind, rows, output)), color=True)
+    else:
+        click.echo(f"there are no {kind}s{' with these labels' if terms else ''}", err=True)
+
+
+def rows_of(kind: str, ledger: "Ledger", *, cleaned: bool = False) -> list[Row]:
+    """All rows of a kind; of runs those that left their host too, with `cleaned`."""
+    if kind == "task":
+        return list(ledger.task_rows())
+    return list(ledger.run_rows(include_cleaned=cleaned)) if kind == "run" else list(ledger.host_rows())
+
+
+def items(kind: str, rows: Sequence[Row], ledger: "Ledger") -> "list[Value]":
+    """Rows as the `items` of JSON."""
+    from reconciler.show.items import host_items, run_items, task_items
+
+    if kind == "run":
+        return run_items(
+            [row for row in rows if isinstance(row, RunRow)], {task.name: task for task in ledger.task_rows()}
+        )
+    if kind == "host":
+        return host_items([row for row in rows if isinstance(row, HostRow)])
+    return task_items([row for row in rows if isinstance(row, TaskRow)])
+
+
+def _named(kind: str, names: Sequence[str], ledger: "Ledger") -> list[Row]:
+    """The rows with these names, in the order typed. Raises ReconcilerError for one that is not there."""
+    known = {row.name: row for row in rows_of(kind, ledger, cleaned=True)}
+    for name in names:
+        if name not in known:
+            raise unknown(kind, name, known)
+    return [known[name] for name in names]
+
+
+def _table(context: Context, kind: str, rows: Sequence[Row], output: str) -> list[str]:
+    """Lines of a table, the heading first."""
+    from reconciler.cli.printing import paper
+    from reconciler.loop import now
+    from reconciler.show.tables import host_table, run_table, task_table
+
+    wide, sheet, at = output == "wide", paper(context), now()
+    if kind == "run":
+        return run_table([row for row in rows if isinstance(row, RunRow)], at, sheet, wide=wide)
+    if kind == "host":
+        return host_table([row for row in rows if isinstance(row, HostRow)], at, sheet, wide=wide)
+    return task_table([row for row in rows if isinstance(row, TaskRow)], at, sheet, wide=wide)
+
+
+def _watch(context: Context, kind: str, read: "Callable[[Ledger], list[Row]]", refresh: bool, output: str) -> None:
+    """Print rows again when they change, until interrupted: the whole table on a terminal, else only what changed."""
+    reader = Reader(context, refresh)
+    shown: dict[str, Row] | None = None
+    with reader as ledger:
+        while True:
+            rows = read(ledger)
+            present = {row.name: _standing(row) for row in rows}
+            fresh = [row for row in rows if shown is None or shown.get(row.name) != present[row.name]]
+            if output in ("json", "yaml"):
+                _print_items(items(kind, fresh, ledger), output)
+            elif sys.stdout.isatty():
+                # Ages go on whether anything changed or not; the screen is drawn anew from its top.
+                click.echo("\x1b[H\x1b[2J" + "\n".join(_table(context, kind, rows, output)), color=True)
+            elif fresh or shown is None:
+                changed = {row.name for row in fresh}
+                heading, *lines = _table(context, kind, rows, output)
+                chosen = [line for line, row in zip(lines, rows, strict=True) if row.name in changed]
+                click.echo("\n".join(([heading] if shown is None else []) + chosen), color=True)
+            sys.stdout.flush()
+            shown = present
+            time.sleep(EVERY)
+            reader.renew()
+
+
+def _print_items(found: "list[Value]", output: str) -> None:
+    """One item a line, or one YAML document an item."""
+    from reconciler.show.document import line, text
+
+    for item in found:
+        if isinstance(item, dict):
+            click.echo(line(item) if output == "json" else "---\n" + text(item, "yaml").rstrip("\n"))
+
+
+def _standing(row: Row) -> Row:
+    """A row without what changes at every look."""
+    if isinstance(row, HostRow):
+        return replace(row, observed_at=None, facts=Facts())
+    return replace(row, observed_at=None)

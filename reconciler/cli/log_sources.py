@@ -1,0 +1,107 @@
+"""Where the bytes of a run's logs come from: its host while it lives, the copy here after."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from reconciler.cli.context import Context
+from reconciler.errors import ReconcilerError
+
+if TYPE_CHECKING:
+    from reconciler.cli.opening import Fleet
+    from reconciler.model.rows import RunRow
+    from reconciler.record.archive import Archive
+    from reconciler.record.ledger import Ledger
+
+PORTION = 4 << 20  # bytes of one log in one step
+SPEED = 1 << 20  # bytes a second below which a step is given up
+
+
+class Gone(ReconcilerError):
+    """The host has nothing of this run any more, or cannot be asked."""
+
+
+class Source(Protocol):
+    """Something that has logs."""
+
+    def read(self, offsets: Mapping[str, int]) -> dict[str, bytes]:
+        """Stream → its bytes from that offset on, at most a portion; nothing at the end. Raises Gone."""
+
+    def scrub(self, data: bytes) -> bytes:
+        """Whole lines of it without secrets; as long as before."""
+
+
+class Home:
+    """What was collected. The same byte has the same offset here as on its host."""
+
+    def __init__(self, archive: "Archive", run: str) -> None:
+        """`run`: its name."""
+        self._archive, self._run = archive, run
+
+    def read(self, offsets: Mapping[str, int]) -> dict[str, bytes]:
+        """As Source says."""
+        return {
+            stream: self._archive.read_from(self._run, f"{stream}.log", offset, PORTION)
+            for stream, offset in offsets.items()
+        }
+
+    def scrub(self, data: bytes) -> bytes:
+        """As they are: what is kept here has none."""
+        return data
+
+
+class Distant:
+    """The run's host, asked anew each time over one connection."""
+
+    def __init__(self, context: Context, fleet: "Fleet", ledger: "Ledger", row: "RunRow") -> None:
+        """Find the host of `row`. Raises Gone when it is not of the fleet any more, ReconcilerError."""
+        from reconciler.cli.opening import build_world
+        from reconciler.decide import former_places
+
+        desired, _ = fleet.wanted.read(ledger)
+        host = {**desired.hosts, **former_places(desired, ledger.memory())}.get(row.host)
+        if host is None or not row.directory:
+            raise Gone(f"{row.name} is on no host of the fleet any more")
+        self._host, self._row = host, row
+        self._only = len(desired.hosts) == 1
+        self._world = build_world(context, fleet, ledger)
+        task = desired.tasks.get(row.task)
+        for secret in task.secrets if task else ():
+            # A value that cannot be had here cannot be masked; the worker's own controller masks what it keeps.
+            with suppress(ReconcilerError):
+                self._world.redactor.add(self._world.secrets.resolve([secret.origin]).values())
+
+    def read(self, offsets: Mapping[str, int]) -> dict[str, bytes]:
+        """As Source says."""
+        from reconciler.remote.transport import Unknown
+
+        name = self._row.name
+        wanted = [(f"{stream}_from", str(offset)) for stream, offset in offsets.items()]
+        reply = self._world.remote.call(
+            self._host,
+            "collect",
+            [
+                ("root", self._host.workspace_root),
+                ("prelude", ""),
+                ("run", self._row.directory),
+                ("limit", str(PORTION)),
+                *wanted,
+            ],
+            deadline=self._host.deadline + PORTION / SPEED,
+            repeatable=True,
+            only=self._only,
+        )
+        if isinstance(reply, Unknown):
+            raise Gone(f"{self._host.name} cannot be asked: {reply.why}")
+        frames = dict(reply.frames)
+        if reply.code != 0 or f"gone/{name}" in frames:
+            raise Gone(f"{self._host.name} has nothing of {name} any more")
+        return {stream: frames.get(f"{stream}/{name}", b"") for stream in offsets}
+
+    def scrub(self, data: bytes) -> bytes:
+        """As Source says."""
+        return self._world.redactor.scrub(data)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._world.remote.close()

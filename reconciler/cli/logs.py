@@ -1,0 +1,202 @@
+"""`reconciler logs`."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.context import Context
+from reconciler.cli.log_sources import Distant, Gone, Home, Source
+from reconciler.cli.reading import Reader, bare_name, refresh_option, unknown
+from reconciler.errors import ReconcilerError
+from reconciler.model.rows import RunRow
+from reconciler.model.run import ENDED, State
+
+if TYPE_CHECKING:
+    from reconciler.record.ledger import Ledger
+
+EVERY = 0.5  # seconds between two looks of --follow
+STREAMS = ("stdout", "stderr", "events")
+
+
+@click.command()
+@click.argument("task")
+@click.option("--run", "wanted", metavar="RUN|N", help="This run, or this attempt's number.  [the newest]")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended; wait for it to start.")
+@click.option("--tail", type=click.IntRange(0), help="Only the last N lines.  [all]")
+@click.option("--stream", type=click.Choice(STREAMS), help="Only this one.  [stdout to stdout, stderr to stderr]")
+@refresh_option
+@click.pass_obj
+def logs(
+    context: Context, task: str, wanted: str | None, follow: bool, tail: int | None, stream: str | None, refresh: bool
+) -> None:
+    """Print what TASK's worker wrote: from its host while it lives, from the copy here after.
+
+    `--stream events` prints what happened to the run instead.
+    """
+    name = bare_name(task, "task")
+    reader = Reader(context, refresh)
+    with reader as ledger, ExitStack() as closing:
+        row = _pick(ledger, name, wanted)
+        while row is None and follow:
+            time.sleep(EVERY)
+            reader.renew()
+            row = _pick(ledger, name, wanted)
+        if row is None:
+            click.echo(f"nothing of {name} has started yet{_waits(ledger, name)}", err=True)
+            return
+        if stream == "events":
+            _events(context, reader, ledger, row, follow, tail)
+            return
+        printer = _Printer(("stdout", "stderr") if stream is None else (stream,), tail)
+        source = _source(context, reader, ledger, row, closing)
+        while True:
+            ended = not follow or _ended(ledger, row)  # asked before reading: what came in between is read too
+            source = _drain(source, printer, reader, row, follow)
+            if ended:
+                break
+            time.sleep(EVERY)
+            reader.renew()
+        printer.finish(source.scrub)
+        if not printer.wrote:
+            state = next((run for run in ledger.run_rows(row.task, include_cleaned=True) if run.name == row.name), row)
+            reason = f": {state.reason}" if state.reason else ""
+            click.echo(f"{row.name} wrote nothing ({state.state}{reason})", err=True)
+
+
+class _Printer:
+    """Writes log bytes on; on a terminal their control characters are spelled out."""
+
+    def __init__(self, streams: Sequence[str], tail: int | None) -> None:
+        self.offsets = dict.fromkeys(streams, 0)
+        self.wrote = False
+        self._tail = tail
+        self._held = dict.fromkeys(streams, b"")  # a line that has not ended, or all of it while only a tail is wanted
+        self._alone = len(streams) == 1
+
+    def take(self, portions: dict[str, bytes]) -> bool:
+        """Take bytes that follow what came before; says whether there were any."""
+        for stream, data in portions.items():
+            self.offsets[stream] += len(data)
+            self._held[stream] += data
+            self.wrote = self.wrote or bool(data)
+        return any(portions.values())
+
+    def show(self, scrub: Callable[[bytes], bytes]) -> None:
+        """Print the whole lines that came; the first time only the last of them when a tail is wanted."""
+        for stream, data in self._held.items():
+            lines = data.splitlines(keepends=True) if self._tail is not None else [data]
+            if self._tail is not None:
+                lines = lines[max(0, len(lines) - self._tail) :]
+            shown = b"".join(lines)
+            end = shown.rfind(b"\n") + 1
+            self._write(stream, scrub(shown[:end]))
+            self._held[stream] = shown[end:]
+        self._tail = None
+
+    def finish(self, scrub: Callable[[bytes], bytes]) -> None:
+        """Print what is left of lines that never ended."""
+        for stream, data in self._held.items():
+            self._write(stream, scrub(data))
+            self._held[stream] = b""
+
+    def _write(self, stream: str, data: bytes) -> None:
+        target = sys.stderr if stream == "stderr" and not self._alone else sys.stdout
+        if not data:
+            return
+        if target.isatty():
+            from reconciler.show.escape import safe_lines
+
+            data = safe_lines(data.decode(errors="replace")).encode()
+        target.buffer.write(data)
+        target.flush()
+
+
+def _pick(ledger: "Ledger", name: str, wanted: str | None) -> RunRow | None:
+    """The run that is meant; None when there is none yet. Raises ReconcilerError for a name that is not known."""
+    runs = list(ledger.run_rows(include_cleaned=True))
+    mine = [run for run in runs if run.task == name] or [run for run in runs if run.name == name]
+    if not mine:
+        known = {row.name for row in ledger.task_rows()}
+        if name not in known:
+            raise unknown("task", name, known | {run.task for run in runs})
+    if wanted is not None:
+        wanted = bare_name(wanted, "run")
+        found = [run for run in mine if wanted in (run.name, str(run.attempt))]
+        if mine and not found:
+            raise ReconcilerError(f"{name} has no run '{wanted}'; it has {', '.join(run.name for run in mine)}")
+        mine = found
+    return max(mine, key=_newness, default=None)
+
+
+def _newness(run: RunRow) -> tuple[bool, float, int]:
+    """What never started is older than what did; what is about to start is newer."""
+    waiting = run.started_at is None and run.state not in ENDED
+    return run.state is not State.VOID, float("inf") if waiting else run.started_at or 0.0, run.attempt
+
+
+def _source(context: Context, reader: Reader, ledger: "Ledger", row: RunRow, closing: ExitStack) -> Source:
+    """The copy here once it is whole, else the host."""
+    home = Home(reader.archive, row.name)
+    if row.collected or row.cleaned:
+        return home
+    try:
+        distant = Distant(context, reader.fleet, ledger, row)
+    except Gone as gone:
+        return _fallback(reader, row, gone)
+    closing.callback(distant.close)
+    return distant
+
+
+def _fallback(reader: Reader, row: RunRow, gone: Gone) -> Source:
+    """The copy here instead of the host, if there is any. Raises Gone."""
+    if not reader.archive.has(row.name):
+        raise gone
+    click.echo(f"note: {gone}; this is what was collected", err=True)
+    return Home(reader.archive, row.name)
+
+
+def _drain(source: Source, printer: _Printer, reader: Reader, row: RunRow, follow: bool) -> Source:
+    """Print everything there is now; gives the source to go on with."""
+    try:
+        while printer.take(source.read(printer.offsets)):
+            pass
+    except Gone as gone:
+        # While it is followed, a host may well come back; what ended there is collected by its controller.
+        if reader.archive.has(row.name) or not follow:
+            source = _fallback(reader, row, gone)
+            while printer.take(source.read(printer.offsets)):
+                pass
+    printer.show(source.scrub)
+    return source
+
+
+def _ended(ledger: "Ledger", row: RunRow) -> bool:
+    """Whether the ledger knows the end of it by now."""
+    state = next((run.state for run in ledger.run_rows(row.task, include_cleaned=True) if run.name == row.name), None)
+    return state is None or state in ENDED
+
+
+def _waits(ledger: "Ledger", name: str) -> str:
+    from reconciler.show.escape import safe
+
+    why = next((row.why for row in ledger.task_rows() if row.name == name), "")
+    return f": {safe(why)}" if why else ""
+
+
+def _events(context: Context, reader: Reader, ledger: "Ledger", row: RunRow, follow: bool, tail: int | None) -> None:
+    """What happened to the run, one line an event."""
+    from reconciler.cli.events import show
+
+    found = [event for event in ledger.events(task=row.task) if event.run == row.name]
+    last = max((event.number for event in found), default=0)
+    show(context, found if tail is None else found[max(0, len(found) - tail) :], "table")
+    while follow and not _ended(ledger, row):
+        time.sleep(EVERY)
+        reader.renew()
+        found = [event for event in ledger.events(after=last, task=row.task) if event.run == row.name]
+        last = max((event.number for event in found), default=last)
+        show(context, found, "table")
