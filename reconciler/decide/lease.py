@@ -37,12 +37,14 @@ def current(scene: Scene) -> Lease:
     memory = scene.memory
     marks = [spot.seen.lease for spot in _ours_to_take(scene) if spot.seen and spot.seen.lease]
     foreign = any(mark.ledger != memory.ledger for mark in marks)
+    doubts = [known.memory.lease for known in scene.runs if known.memory and _unresolved(known)]
     if foreign or memory.number == 0:
-        number = max([mark.number for mark in marks] + [memory.number]) + 1
+        number = max([memory.number, *(mark.number for mark in marks), *doubts]) + 1
         lease = Lease(memory.ledger, number, number, fresh=True)
     else:
-        doubt = any(_unresolved(known) and known.memory.lease >= memory.number for known in scene.runs if known.memory)
-        lease = Lease(memory.ledger, memory.number + doubt, memory.epoch, fresh=False)
+        newest = max(doubts, default=-1)
+        number = newest + 1 if newest >= memory.number else memory.number
+        lease = Lease(memory.ledger, number, memory.epoch, fresh=False)
     if memory.whole and not lease.fresh:
         return lease
     absent = {

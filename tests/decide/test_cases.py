@@ -3,6 +3,7 @@
 import pytest
 
 from reconciler.decide import decide
+
 from .cases import NOW, names, read, shown
 
 QUIET = {"changes": [], "waits": {}, "held": [], "held_why": ""}
