@@ -1,9 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Lives as long as its run does: starts the worker, watches it, ends what it leaves behind, writes the result.
 # `supervise DIR` is the supervisor, `work DIR PID TICKS` turns into the worker, `reap DIR STATE REASON` is for a run
-# whose supervisor is gone. Descriptor 9 holds the run's lock, 6 the watchdog's line; 5 and 7 are the worker's output.
+# whose supervisor is gone. Descriptor 9 holds the run's lock; 5 and 7 are the worker's output, 6 leads to the watchdog, 8 to the stage.
 
-PENDING='' WAITING=0 WORKING=0 BROKEN=0 WORKER='' DRAINS=()
+PENDING='' READY=0 WORKING=0 WORKER='' DRAINS=()
 
 say() {
   printf '%s\n' "$*" >>"$RUN_DIR/supervisor.log"
@@ -18,7 +18,7 @@ open_run() {
 
 # Keeps one stream of the worker: never blocks it, never breaks its pipe, whatever becomes of the disk.
 drain() {
-  exec 5>&- 6>&- 7>&- 9>&-
+  exec 5>&- 6>&- 7>&- 8>&- 9>&-
   local kept=$2 cut text
   (ulimit -S -f "$kept" && trap '' XFSZ && exec cat >>"$1") 2>/dev/null && return
   cut=$(wc -c)
@@ -77,15 +77,29 @@ watchdog() {
 # A signal that ends the run: before there is something to wait for, it is only remembered.
 stop() {
   PENDING=$1
-  if ((WAITING)); then conclude "$1"; fi
+  if ((READY)); then conclude "$1"; fi
 }
 
-# From the worker, one instruction before it becomes the script.
-working() {
-  WORKING=1 WOKEN=1
-  printf 'work\n' >&6
-  ln -sfn work phase
-  ring "$RUN_DIR"
+# Waits for the stage to say that it turns into the worker now. `wait` is no help before: bash can lose the status of
+# a child that ends while another signal comes in, so signals that do not end the run are not used at all.
+await_worker() {
+  local word
+  while :; do
+    IFS= read -r -t 0.25 -u 8 word
+    case $? in
+      0)
+        [[ $word == work ]] || return
+        WORKING=1
+        printf 'work\n' >&6
+        ln -sfn work phase
+        ring "$RUN_DIR"
+        return
+        ;;
+      1) return ;;
+    esac
+    # What the prelude left running may hold the stage's end of the line.
+    identify "$WORKER" || return
+  done
 }
 
 supervise() {
@@ -94,8 +108,6 @@ supervise() {
   trap 'stop cancel' TERM
   trap 'stop Timeout' USR2
   trap 'stop IdleTimeout' VTALRM
-  trap working USR1
-  trap 'BROKEN=1 WOKEN=1' PROF
   trap : PIPE HUP INT
   open_run "$1"
   exec 2>>supervisor.log
@@ -113,28 +125,28 @@ supervise() {
   exec 5>/dev/fd/4 4<> <(:)
   drain stderr.log "${SETTING[log_limit]:-51200}" </dev/fd/4 4>&- &
   DRAINS+=("$!")
-  exec 7>/dev/fd/4 4>&-
+  exec 7>/dev/fd/4 8<> <(:)
+  exec 4>/dev/fd/8 8</dev/fd/8
   # The child keeps the lock until it carries the mark: a free lock means that all there is can be found.
   RECONCILER_MARK=$MARK RECONCILER_RUN_DIR=$RUN_DIR \
-    setsid "$BASH" --noprofile --norc -p supervisor.sh work "$RUN_DIR" "$$" "$started" >&5 2>&7 5>&- 6>&- 7>&- &
+    setsid "$BASH" --noprofile --norc -p supervisor.sh work "$RUN_DIR" "$$" "$started" >&5 2>&7 5>&- 6>&- 7>&- 8>&- &
   WORKER=$!
-  exec 5>&- 7>&-
+  exec 4>&- 5>&- 7>&-
   identify "$WORKER" && FOUND[$WORKER]=$TICKS
-  WAITING=1
+  READY=1
   [[ -z $PENDING ]] || conclude "$PENDING"
-  while :; do
-    WOKEN=0
-    wait "$WORKER"
-    CODE=$?
-    ((WOKEN)) || break
-  done
+  await_worker
+  wait "$WORKER"
+  CODE=$?
+  # A second word: it could not turn into the worker after all.
+  IFS= read -r -t 0.1 -u 8 && WORKING=0
   conclude ended
 }
 
 # The worker is over, or has to be: clears up, judges, writes the result.
 conclude() {
   local how=$1 state=failed reason='' code='' waited=0 pid
-  trap : TERM USR1 USR2 VTALRM PROF
+  trap : TERM USR2 VTALRM
   exec 6>&-
   SESSION=$WORKER
   end_all "${SETTING[grace]:-10}"
@@ -152,7 +164,7 @@ conclude() {
   elif [[ $how == cancel ]]; then
     # Nobody asked for this TERM by a record: the machine goes down, or a person did it.
     state=lost reason=SupervisorGone
-  elif ((!WORKING || BROKEN)); then
+  elif ((!WORKING)); then
     reason=PrepareFailed
     prepare_failed "$how"
   elif [[ $how != ended ]]; then
@@ -191,7 +203,7 @@ keep_answer() {
 prepare_failed() {
   case $1 in
     Timeout) say "PrepareFailed: preparing took longer than ${SETTING[prepare_timeout]:-1800} seconds" ;;
-    *) ((BROKEN)) || say "PrepareFailed: the shell prelude ended the shell with exit code ${CODE:-?}" ;;
+    *) [[ $(<supervisor.log) == *"PrepareFailed: "* ]] || say "PrepareFailed: the shell prelude ended the shell with exit code ${CODE:-?}" ;;
   esac
 }
 
@@ -228,7 +240,7 @@ reconciler_fields() {
 
 reconciler_fail() {
   printf 'PrepareFailed: %s\n' "$1" >>"$RECONCILER_RUN_DIR/supervisor.log"
-  identify "$reconciler_supervisor" && [[ $TICKS == "$reconciler_ticks" ]] && kill -s PROF "$reconciler_supervisor"
+  printf 'failed\n' >&4
   exit 126
 } 2>/dev/null
 
@@ -284,9 +296,9 @@ reconciler_work() {
   reconciler_interpreter
   identify "$reconciler_supervisor" && [[ $TICKS == "$reconciler_ticks" ]] || exit 75
   shopt -s execfail
-  kill -s USR1 "$reconciler_supervisor"
+  printf 'work\n' >&4
   # shellcheck disable=SC2093
-  exec "${reconciler_command[@]}"
+  exec "${reconciler_command[@]}" 4>&-
   reconciler_fail "${reconciler_command[0]} cannot be started"
 }
 
@@ -297,7 +309,7 @@ case ${1-} in
     exec 9>&-
     reconciler_prepare "$2" "$3" "$4"
     # shellcheck disable=SC1091
-    if . "$RECONCILER_RUN_DIR/prelude.sh" >>"$RECONCILER_RUN_DIR/supervisor.log" 2>&1; then
+    if . "$RECONCILER_RUN_DIR/prelude.sh" >>"$RECONCILER_RUN_DIR/supervisor.log" 2>&1 4>&-; then
       reconciler_work
     else
       reconciler_fail "the shell prelude ended with exit code $?"
