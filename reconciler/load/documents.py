@@ -82,6 +82,7 @@ class ParsedFile:
     bad: tuple[Bad, ...] = ()
     problems: tuple[Problem, ...] = ()
     known: bool = True
+    blob: str = ""
 
 
 class Parser:
@@ -131,11 +132,12 @@ def parse_file(path: str, blob: str, data: bytes) -> ParsedFile:
             good.append(_document(slot, content.value, Source(path, content.mark.line), blob, index))
     if not reading.contents and not reading.faults:
         hint = "remove the file, or name it in .reconcilerignore"
-        return ParsedFile(path, problems=(Problem(path, 1, 1, "", "the file declares nothing", hint),), known=False)
+        nothing = Problem(path, 1, 1, "", "the file declares nothing", hint)
+        return ParsedFile(path, problems=(nothing,), known=False, blob=blob)
     taken = {problem.line for problem in problems}
     located = locate(path, data, complaints)
     problems += [problem for problem in located if problem.line not in taken]
-    return ParsedFile(path, tuple(good), tuple(bad), capped(problems), known)
+    return ParsedFile(path, tuple(good), tuple(bad), capped(problems), known, blob)
 
 
 def locate(path: str, data: bytes, complaints: list[tuple[int, Complaint]]) -> list[Problem]:

@@ -4,7 +4,7 @@ import re
 
 LONGEST = 160
 SECRET_KEY = re.compile(r"""(?:^|[\s{,\[?])["']?(env|secrets)["']?\s*(?::(?=\s|$|[{\["'])|$)""")
-ENTRY = re.compile(r"""(\s*(?:-\s+)*(?:\?\s+)?(?:"[^"]*"|'[^']*'|[^\s:'"{\[#-][^:]*?)\s*:)(?:\s+(.*)|$)""")
+ENTRY = re.compile(r"""(\s*(?:-\s+)*("[\w.-]*"|'[\w.-]*'|\w[\w.-]*)\s*:)(?:\s+(.*)|$)""")
 
 
 def excerpt(lines: list[str], line: int) -> str:
@@ -20,6 +20,7 @@ def masked(lines: list[str]) -> list[str]:
     """Take lines and return them with everything below a key `env` or `secrets` replaced; rather too much than less."""
     shown: list[str] = []
     border: int | None = None  # the indentation of the open `env` or `secrets` key
+    key = ""  # which of the two
     entry = 0  # the indentation of the variables in it; deeper lines continue a value
     flow = False  # it is in braces: indentation says nothing any more
     for text in lines:
@@ -29,14 +30,15 @@ def masked(lines: list[str]) -> list[str]:
             border = None
         if border is not None:
             entry = entry or indent
-            shown.append(_hidden(text, indent, flow or (indent > entry and not bare.startswith("- "))))
+            names = ("name", "from") if key == "secrets" else ()
+            shown.append(_hidden(text, indent, flow or (not names and indent > entry), names))
             continue
         found = SECRET_KEY.search(text)
         if not found or bare.startswith("#"):
             shown.append(text)
             continue
         rest = text[found.end() :].strip()
-        border, entry = _indent_of_key(text, found.start(1)), 0
+        border, key, entry = _indent_of_key(text, found.start(1)), found[1], 0
         flow = not re.match(r"""[\s"'?-]*$""", text[: found.start(1)]) or rest.startswith(("{", "["))
         shown.append(text[: found.end()] + (" …" if rest else ""))
     return shown
@@ -47,17 +49,18 @@ def _closes(text: str, bare: str, indent: int, border: int, flow: bool) -> bool:
         return True
     if flow:
         return indent <= border and re.match(r"[A-Za-z]\w*:(\s|$)", bare) is not None
-    return indent < border or (indent == border and not bare.startswith("-"))
+    return indent < border or (indent == border and not bare.startswith(("-", ":")))
 
 
 def _indent_of_key(text: str, start: int) -> int:
-    return start - 1 if start and text[start - 1] in "\"'" else start
+    before = text[:start].rstrip("\"'")
+    return before.index("?") if before.strip() == "?" else len(before)
 
 
-def _hidden(text: str, indent: int, wholly: bool) -> str:
+def _hidden(text: str, indent: int, wholly: bool, names: tuple[str, ...]) -> str:
     if not text.strip():
         return text
     found = ENTRY.match(text)
-    if wholly or not found:
+    if wholly or not found or (names and found[2].strip("\"'") not in names):
         return f"{' ' * indent}…"
-    return f"{found[1]} …" if found[2] else found[1]
+    return f"{found[1]} …" if found[3] else found[1]

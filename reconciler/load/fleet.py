@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reconciler.load.complaint import Complaint
 from reconciler.load.documents import Document, ParsedFile, Parser, Slot, capped, locate
-from reconciler.load.files import Selection, ignore_file, select
+from reconciler.load.files import Selection, ignore_file, printable, select
 from reconciler.load.gather import FLEET, gather, key
 from reconciler.load.git import Repository
 from reconciler.load.git_command import RepositoryError
@@ -129,6 +129,8 @@ def _declared_by(
     path: str, blob: str, version: _Version, parser: Parser, remembered: Mapping[Slot, Document]
 ) -> Sequence[Document]:
     known = [document for document in remembered.values() if document.source.file == path]
+    if printable(path) != path:
+        return known  # its name was never right
     return known or last_readable(path, blob, version.history, version.read, parser)
 
 

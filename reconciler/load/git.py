@@ -1,5 +1,6 @@
 """The fleet repository: a local one, or our own clone of a remote one."""
 
+import configparser
 import fcntl
 import hashlib
 import re
@@ -133,9 +134,7 @@ def open_repository(location: str, cache: Path, folder: str = "") -> Repository:
     if not path.exists():
         if re.match(r"[A-Za-z0-9+.-]+::", location):
             raise RepositoryError(f"{redacted(location)}: remote helpers are refused, use https, ssh or a path")
-        if re.match(r"(?:https|ssh|file)://[^-]", location) or re.match(
-            r"(?:\w[\w.-]*@)?\w[\w.-]*:(?![:/]/)", location
-        ):
+        if re.match(r"(?:https|ssh|file)://[^-]", location) or SCP_LIKE.match(location):
             return _own_clone(location, cache, folder)
         if "://" in location:
             raise RepositoryError(f"{redacted(location)}: this kind of URL is refused, use https, ssh or file")
@@ -146,6 +145,8 @@ def open_repository(location: str, cache: Path, folder: str = "") -> Repository:
             tree = None if found.bare or found.working_tree_dir is None else Path(found.working_tree_dir).resolve()
     except (git.exc.InvalidGitRepositoryError, git.exc.NoSuchPathError):
         raise RepositoryError(f"{location} is not in a git repository: run `git init` there, or name another") from None
+    except (configparser.Error, OSError, ValueError) as error:
+        raise RepositoryError(f"{location} cannot be opened: {str(error).splitlines()[0]}") from None
     inside = PurePosixPath(path.resolve().relative_to(tree)) if tree else PurePosixPath()
     return Repository(location, git_dir.resolve(), common.resolve(), tree, _prefix(str(inside / folder)))
 

@@ -42,6 +42,8 @@ class Objects:
         for line in output.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1]:
             head, path = line.split("\t", 1)
             mode, _kind, blob, size = head.split()
+            if size == "BAD":
+                raise RepositoryError(f"{self.location} lacks the object {blob}: check it with `git fsck`")
             entries.append(Entry(path, blob, mode, int(size) if size != "-" else 0))
         return tuple(entries)
 

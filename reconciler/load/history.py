@@ -7,6 +7,7 @@ from reconciler.load.documents import Document, ParsedFile, Parser, Slot, parse_
 from reconciler.load.gather import key
 
 History = Callable[[Sequence[str]], Iterator[tuple[str, Mapping[str, str]]]]
+MOST_REMEMBERED = 10_000  # answers; a daemon lives long
 Read = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 
@@ -27,13 +28,24 @@ def last_good(
 
 
 def last_readable(path: str, blob: str, history: History, read: Read, parser: Parser) -> tuple[Document, ...]:
-    """Return the documents of the newest version of a file that could be read; nothing when there is none."""
+    """Return what a file, whose present blob cannot be read, declared when it last could, each at its last good
+    version; nothing when there is none."""
 
     def walk() -> tuple[Document, ...]:
+        found: dict[Slot, Document] = {}
+        wanted: set[Slot] | None = None  # what the newest readable version declares, until it is found
         for files in _versions([path], history, read):
-            if files and files[0].known:
-                return files[0].documents
-        return ()
+            if not files or not files[0].known or files[0].blob == blob:
+                continue
+            declared = {document.slot: document for document in files[0].documents}
+            if wanted is None:
+                wanted = {*declared, *(bad.slot for bad in files[0].bad)}
+            for slot in wanted & set(declared):
+                found[slot] = declared[slot]
+            wanted -= set(declared)
+            if not wanted:
+                break
+        return tuple(found.values())
 
     found: tuple[Document, ...] = _once(parser, (path, blob), walk)
     return found
@@ -47,6 +59,8 @@ def _versions(paths: Sequence[str], history: History, read: Read) -> Iterator[li
 
 def _once(parser: Parser, asked: Any, walk: Callable[[], Any]) -> Any:
     """History does not change below a blob: what was found for it, or was not, is found again."""
+    if len(parser.stood) > MOST_REMEMBERED:
+        parser.stood.clear()
     if asked not in parser.stood:
         parser.stood[asked] = walk()
     return parser.stood[asked]

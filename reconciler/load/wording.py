@@ -37,16 +37,17 @@ def worded(path: Path, refusal: Refusal, root: Mapping[str, Any]) -> Complaint:
             return _unknown(path, rules, root)
         case "type":
             types = limit if isinstance(limit, list) else [limit]
-            wanted = expects or " or ".join(TYPES[name] for name in types)
+            plain = types == ["string"] and expects.startswith(("text", "a script", "one line"))
+            wanted = "text" if plain else expects or " or ".join(TYPES[name] for name in types)
             return Complaint(path, f"expected {wanted}, got {kind_of(value)}", _retyped(path, types, value, expects))
         case "const" | "enum":
             known = [limit] if refusal.validator == "const" else limit
             return _one_of(path, known, value)
-        case "pattern" if expects:
+        case "pattern" | "minLength" if expects and value:
             given = "" if secret or not isinstance(value, str) else f', got "{quoted(value)}"'
             return Complaint(path, f"expected {expects}{given}", _reshaped(value, expects))
         case "minLength":
-            return Complaint(path, "is empty" if not value else f"expected at least {limit} characters")
+            return Complaint(path, "is empty" if not value else f"expected at least {limit} characters", expects)
         case "maxLength":
             return Complaint(path, f"expected at most {limit} characters, got {len(value)}")
         case "minimum":

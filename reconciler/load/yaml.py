@@ -42,7 +42,9 @@ HINTS = {
     "expected key": "check the indentation of this line and the one above it",
     "expected '-' indicator": "check the indentation of this line and the one above it",
     "could not find expected ':'": "a key needs `: ` after it",
-    "unexpected end of stream": "a quote or a bracket is not closed",
+    "unexpected end of stream": "the quote is not closed",
+    "expected ',' or": "the bracket is not closed, or a comma is missing",
+    "tab character": "indent with spaces",
 }
 
 
@@ -113,7 +115,9 @@ def _build(data: bytes, builder: "_Builder") -> Reading:
         for event in _events(_text(data)):
             builder.take(event)
     except _Stop as stop:
-        return Reading(tuple(builder.contents), (*builder.faults, stop.fault), False)
+        return Reading(
+            tuple(builder.contents), (*builder.faults, stop.fault._replace(document=len(builder.contents))), False
+        )
     return Reading(tuple(builder.contents), tuple(builder.faults), True)
 
 
@@ -134,7 +138,9 @@ def _text(data: bytes) -> str:
     if found:
         code = f"U+{ord(found[0]):04X}"
         raise _Stop(
-            _count(text[: found.start()]), f"the character {code} is not allowed in a file", 'write it as "\\u…"'
+            _count(text[: found.start()]),
+            f"the character {code} is not allowed in a file",
+            'write it as "\\u…" in quotes, or remove it',
         )
     return text
 
@@ -149,10 +155,13 @@ def _events(text: str) -> Iterator[Any]:
         while parser.check_event():
             yield parser.get_event()
     except YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         said = (error.problem or error.context or "") if isinstance(error, MarkedYAMLError) else ""
         hint = next((hint for words, hint in HINTS.items() if words in said), "")
-        place = Mark(mark.line + 1, mark.column + 1) if mark else Mark(1, 1)
+        marks = [getattr(error, "problem_mark", None), getattr(error, "context_mark", None)]
+        if "end of stream" in said or "expected ',' or" in said:
+            marks.reverse()  # where it was opened says more than where the file ends
+        mark = marks[0] or marks[1]
+        place = Mark(min(mark.line, text.count("\n")) + 1, mark.column + 1) if mark else Mark(1, 1)
         raise _Stop(place, f"this is no YAML: {said or 'it cannot be read'}", hint) from None
     finally:
         parser.dispose()
@@ -229,6 +238,8 @@ class _Builder:
                 event, "keys have to be text", f'write "{shown}": in quotes' if shown != "this key" else "", start
             )
             value = str(event.value) if type(event) is ScalarEvent else ""
+        elif value == "<<" and event.implicit[0]:
+            self._fault(event, "merge keys are refused", "write the values out")
         frame.key = value
         if value in container:
             self._fault(event, f"the key {value[:80]} is given twice", "keep one of them", start)
