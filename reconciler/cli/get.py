@@ -109,6 +109,8 @@ def _table(context: Context, kind: str, rows: Sequence[Row], output: str) -> lis
 def _watch(context: Context, kind: str, read: "Callable[[Ledger], list[Row]]", refresh: bool, output: str) -> None:
     """Print rows again when they change, until interrupted: the whole table on a terminal, else only what changed."""
     reader = Reader(context, refresh)
+    if sys.stdout.isatty() and output not in ("json", "yaml"):
+        click.echo("\x1b[2J", nl=False, color=True)
     shown: dict[str, Row] | None = None
     with reader as ledger:
         while True:
@@ -118,8 +120,9 @@ def _watch(context: Context, kind: str, read: "Callable[[Ledger], list[Row]]", r
             if output in ("json", "yaml"):
                 _print_items(items(kind, fresh, ledger), output)
             elif sys.stdout.isatty():
-                # Ages go on whether anything changed or not; the screen is drawn anew from its top.
-                click.echo("\x1b[H\x1b[2J" + "\n".join(_table(context, kind, rows, output)), color=True)
+                # Ages go on whether anything changed or not; drawn over what is there, so that nothing flickers.
+                lines = _table(context, kind, rows, output)
+                click.echo("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J", nl=False, color=True)
             elif fresh or shown is None:
                 changed = {row.name for row in fresh}
                 heading, *lines = _table(context, kind, rows, output)

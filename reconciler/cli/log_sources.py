@@ -30,6 +30,9 @@ class Source(Protocol):
     def scrub(self, data: bytes) -> bytes:
         """Whole lines of it without secrets; as long as before."""
 
+    def over(self) -> bool:
+        """Whether nothing more can come."""
+
 
 class Home:
     """What was collected. The same byte has the same offset here as on its host."""
@@ -49,6 +52,10 @@ class Home:
         """As they are: what is kept here has none."""
         return data
 
+    def over(self) -> bool:
+        """What is here does not grow."""
+        return True
+
 
 class Distant:
     """The run's host, asked anew each time over one connection."""
@@ -63,6 +70,7 @@ class Distant:
         if host is None or not row.directory:
             raise Gone(f"{row.name} is on no host of the fleet any more")
         self._host, self._row = host, row
+        self._fleet_id = desired.fleet.id
         self._only = len(desired.hosts) == 1
         self._world = build_world(context, fleet, ledger)
         task = desired.tasks.get(row.task)
@@ -101,6 +109,16 @@ class Distant:
     def scrub(self, data: bytes) -> bytes:
         """As Source says."""
         return self._world.redactor.scrub(data)
+
+    def over(self) -> bool:
+        """Whether the host says that the run has ended; no while it says nothing."""
+        from reconciler.loop import now
+        from reconciler.model.observed import Seen
+        from reconciler.observe.look import look
+
+        sight = look(self._world.remote, self._host, fleet_id=self._fleet_id, only=self._only, clock=now)
+        report = sight.runs.get(self._row.name) if isinstance(sight, Seen) else None
+        return report is not None and not report.active
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -1,14 +1,13 @@
 """`reconciler logs`."""
 
-import sys
 import time
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.context import Context
+from reconciler.cli.log_printer import Printer
 from reconciler.cli.log_sources import Distant, Gone, Home, Source
 from reconciler.cli.reading import Reader, bare_name, refresh_option, unknown
 from reconciler.errors import ReconcilerError
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from reconciler.record.ledger import Ledger
 
 EVERY = 0.5  # seconds between two looks of --follow
+QUIET = 4  # looks without anything new after which the host is asked whether the run has ended
 STREAMS = ("stdout", "stderr", "events")
 
 
@@ -51,11 +51,16 @@ def logs(
         if stream == "events":
             _events(context, reader, ledger, row, follow, tail)
             return
-        printer = _Printer(("stdout", "stderr") if stream is None else (stream,), tail)
+        printer = Printer(("stdout", "stderr") if stream is None else (stream,), tail)
         source = _source(context, reader, ledger, row, closing)
+        quiet = 0
         while True:
-            ended = not follow or _ended(ledger, row)  # asked before reading: what came in between is read too
+            # Asked before reading: what came in between is read too. A controller may be at work or not, so a
+            # silent run's host is asked as well.
+            ended = not follow or _ended(ledger, row) or (quiet >= QUIET and source.over())
+            before = sum(printer.offsets.values())
             source = _drain(source, printer, reader, row, follow)
+            quiet = quiet % QUIET + 1 if sum(printer.offsets.values()) == before else 0
             if ended:
                 break
             time.sleep(EVERY)
@@ -65,54 +70,6 @@ def logs(
             state = next((run for run in ledger.run_rows(row.task, include_cleaned=True) if run.name == row.name), row)
             reason = f": {state.reason}" if state.reason else ""
             click.echo(f"{row.name} wrote nothing ({state.state}{reason})", err=True)
-
-
-class _Printer:
-    """Writes log bytes on; on a terminal their control characters are spelled out."""
-
-    def __init__(self, streams: Sequence[str], tail: int | None) -> None:
-        self.offsets = dict.fromkeys(streams, 0)
-        self.wrote = False
-        self._tail = tail
-        self._held = dict.fromkeys(streams, b"")  # a line that has not ended, or all of it while only a tail is wanted
-        self._alone = len(streams) == 1
-
-    def take(self, portions: dict[str, bytes]) -> bool:
-        """Take bytes that follow what came before; says whether there were any."""
-        for stream, data in portions.items():
-            self.offsets[stream] += len(data)
-            self._held[stream] += data
-            self.wrote = self.wrote or bool(data)
-        return any(portions.values())
-
-    def show(self, scrub: Callable[[bytes], bytes]) -> None:
-        """Print the whole lines that came; the first time only the last of them when a tail is wanted."""
-        for stream, data in self._held.items():
-            lines = data.splitlines(keepends=True) if self._tail is not None else [data]
-            if self._tail is not None:
-                lines = lines[max(0, len(lines) - self._tail) :]
-            shown = b"".join(lines)
-            end = shown.rfind(b"\n") + 1
-            self._write(stream, scrub(shown[:end]))
-            self._held[stream] = shown[end:]
-        self._tail = None
-
-    def finish(self, scrub: Callable[[bytes], bytes]) -> None:
-        """Print what is left of lines that never ended."""
-        for stream, data in self._held.items():
-            self._write(stream, scrub(data))
-            self._held[stream] = b""
-
-    def _write(self, stream: str, data: bytes) -> None:
-        target = sys.stderr if stream == "stderr" and not self._alone else sys.stdout
-        if not data:
-            return
-        if target.isatty():
-            from reconciler.show.escape import safe_lines
-
-            data = safe_lines(data.decode(errors="replace")).encode()
-        target.buffer.write(data)
-        target.flush()
 
 
 def _pick(ledger: "Ledger", name: str, wanted: str | None) -> RunRow | None:
@@ -159,7 +116,7 @@ def _fallback(reader: Reader, row: RunRow, gone: Gone) -> Source:
     return Home(reader.archive, row.name)
 
 
-def _drain(source: Source, printer: _Printer, reader: Reader, row: RunRow, follow: bool) -> Source:
+def _drain(source: Source, printer: Printer, reader: Reader, row: RunRow, follow: bool) -> Source:
     """Print everything there is now; gives the source to go on with."""
     try:
         while printer.take(source.read(printer.offsets)):
