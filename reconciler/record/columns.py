@@ -1,6 +1,7 @@
 """Records ↔ rows of the tables. Pure; a row that makes no sense raises ValueError, TypeError or KeyError."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -100,9 +101,9 @@ def run_to_row(record: RunRecord) -> tuple[Any, ...]:
         result.last if result else False,
         record.guess,
         run.rerun_key,
-        run.sent_at,
-        run.started_at,
-        run.ended_at,
+        _time(run.sent_at) or 0.0,
+        _time(run.started_at),
+        _time(run.ended_at),
         record.observed_at,
         run.collected,
         run.cleaned,
@@ -169,7 +170,7 @@ def host_to_row(key: str, record: HostRecord) -> tuple[Any, ...]:
         safe(host.stuck),
         host.gone,
         safe(record.unseen),
-        json.dumps(asdict(record.facts)),
+        json.dumps({key: _figure(value) for key, value in asdict(record.facts).items()}),
         record.row,
     )
 
@@ -211,7 +212,7 @@ def labels_to_json(labels: Mapping[str, str]) -> str:
 def event_to_row(event: Event) -> tuple[Any, ...]:
     """An event as its row, in the order of EVENT; its number is the table's."""
     texts = (event.task, event.run, event.host, event.why, event.message)
-    return (event.time, event.type.value, *map(safe, texts))
+    return (_time(event.time) or 0.0, event.type.value, *map(safe, texts))
 
 
 def event_from_row(row: tuple[Any, ...]) -> Event:
@@ -230,6 +231,15 @@ def _place(place: Place) -> tuple[Any, ...]:
         place.workspace_root,
         place.workspace_id,
     )
+
+
+def _time(at: float | None) -> float | None:
+    """A garbled report may say `nan`, which no comparison survives."""
+    return at if at is not None and math.isfinite(at) else None
+
+
+def _figure(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _fit(number: int | None) -> int | None:

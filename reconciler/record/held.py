@@ -122,7 +122,9 @@ class Held:
     def put_run(self, connection: sqlite3.Connection, record: RunRecord) -> None:
         """Write one run."""
         runs = self.runs
-        connection.execute(_PUT_RUN, columns.run_to_row(record))
+        row = columns.run_to_row(record)
+        connection.execute(_PUT_RUN, row)
+        record = columns.run_from_row(row, self._places)  # held is what would be read: texts made safe, numbers cut
         self._index(runs.get(str(record.memory.name)), record)
         runs[str(record.memory.name)] = record
         self._memory = self._run_memories = None
@@ -137,8 +139,9 @@ class Held:
     def put_host(self, connection: sqlite3.Connection, key: str, record: HostRecord) -> None:
         """Write one place."""
         hosts = self.hosts
-        connection.execute(_PUT_HOST, columns.host_to_row(key, record))
-        hosts[key] = record
+        row = columns.host_to_row(key, record)
+        connection.execute(_PUT_HOST, row)
+        _, hosts[key] = columns.host_from_row(row, self._places)
         self.loose.discard(key)
         self._memory = None
 

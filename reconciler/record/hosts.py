@@ -12,6 +12,7 @@ from reconciler.record.merge import merge
 from reconciler.record.places import address_of, key_of, place_of, spare_key
 from reconciler.record.records import HostRecord, RunRecord
 from reconciler.record.room import Room
+from reconciler.show.escape import safe
 
 
 class HostBook(Room):
@@ -48,12 +49,13 @@ class HostBook(Room):
         with self._looking() as held:
             key = key_of(held.hosts, host)
             old = held.hosts.get(key)
+            why = safe(why) or "no answer"
             if old is not None and old.unseen == why:
                 return []
             record = old or HostRecord(self._first(key, host, now))
             news = [] if old is not None and old.unseen else [Event(now, EventType.UNSEEN, host=key, why=why)]
             with self._writing() as connection:
-                held.put_host(connection, key, replace(record, unseen=why or "no answer"))
+                held.put_host(connection, key, replace(record, unseen=why))
                 return self._note(connection, news)
 
     def drains(self, names: Iterable[str], now: float) -> None:

@@ -1,0 +1,1 @@
+"""The ledger and what lies beside it, with real files and real processes."""
