@@ -134,6 +134,8 @@ class Scene:
         task = self.desired.tasks.get(known.name.task)
         if task is None or task.replace_after is None or known.memory is None or known.report is not None:
             return None
+        if known.spot is None or known.spot.host.gone:
+            return None  # it is recorded as lost, which says more
         age = self.unseen_for(known)
         return (known.memory.sent_at if age is None else self.now - age) + task.replace_after
 

@@ -346,7 +346,7 @@ PROMISES = (
 )
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(inputs())
 def test_promises(given_: Input) -> None:
     """Any well-typed input gives a plan, and the plan keeps every promise."""

@@ -63,11 +63,17 @@ class Trouble(RuleBasedStateMachine):
         self.cycles[ledger] = cycle
 
     @rule(ledger=st.sampled_from(LEDGERS))
-    def whole_cycle(self, ledger: str) -> None:
+    def two_whole_cycles(self, ledger: str) -> None:
+        """What one cycle has done, the next does not do again."""
         self.cycles.pop(ledger, None)
-        self.fates = {**getattr(self, "fates", {}), ledger: iter(())}
-        for _ in self.controllers[ledger].cycle(self.desired, ALLOWED, lambda: "fine"):
-            pass
+        done = []
+        for _ in range(2):
+            for _ in self.controllers[ledger].cycle(self.desired, ALLOWED, lambda: "fine"):
+                pass
+            if self.controllers[ledger].stopped:
+                return
+            done.append({(one.action, one.run, one.host) for one in self.controllers[ledger].plan.changes})
+        assert not done[0] & done[1], done
 
     @precondition(lambda self: self.cycles)
     @rule(data=st.data())
@@ -174,8 +180,10 @@ class Trouble(RuleBasedStateMachine):
         calm = 0
         for _ in range(60):
             world.now += 60
-            if world.flying:
-                world.deliver(world.flying.pop())
+            if world.flying:  # what is still on its way arrives now, or never
+                late = world.flying.pop()
+                if int(world.now) % 2:
+                    world.deliver(late)
             for _ in boss.cycle(self.desired, ALLOWED, lambda: "fine"):
                 pass
             self.promises_hold()
@@ -197,16 +205,10 @@ class Trouble(RuleBasedStateMachine):
             assert run.name.task in self.desired.tasks or not run.directory, f"{run.name} was not cleaned"
 
 
-class Cycle:
-    """Silences nothing: it only names the settings of the machine."""
-
-    SETTINGS = settings(
-        max_examples=int(__import__("os").environ.get("EX", "120")),
-        stateful_step_count=40,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-    )
-
-
 TestTrouble = Trouble.TestCase
-TestTrouble.settings = Cycle.SETTINGS
+TestTrouble.settings = settings(
+    max_examples=200,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)

@@ -178,12 +178,14 @@ class Controller:
         self.memory = Memory(ledger)
         self.plan = Plan()
         self.rounds = 0
+        self.stopped = False  # the last cycle did not come to its end
 
     # How a call goes, asked of the world's fate: it arrives, it is lost, or its answer is.
     Weather = Callable[[], str]
 
     def cycle(self, desired: Desired, options: Options, weather: Weather) -> Iterator[str]:
         """One cycle; memory is durable at every yield."""
+        self.stopped = True
         hosts = {**desired.hosts, **former_places(desired, self.memory)}
         looks: dict[str, Seen | Unseen] = {key: Unseen("no answer yet", asking=True) for key in hosts}
         for key, host in hosts.items():
@@ -210,6 +212,7 @@ class Controller:
             self._learn(desired, hosts, looks)
             plan = decide(desired, looks, self.memory, self.world.now, options)
         self.plan = plan
+        self.stopped = True
         yield from self._act(hosts, plan, weather)
 
     def _take(self, host: Host, key: str, mark: LeaseMark, looks: dict[str, Seen | Unseen], fate: str) -> bool:
@@ -259,6 +262,7 @@ class Controller:
             for name, run in list(self.memory.runs.items()):
                 if run.place.door == hosts[key].place.door:
                     self._remember(name, cleaned=True)
+        self.stopped = False
 
     def _answered(self, change: Change, answer: str) -> None:
         if change.action is Action.LAUNCH:
