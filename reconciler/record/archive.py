@@ -36,7 +36,8 @@ class Archive:
         """
         try:
             folder = self._path(run, file).parent
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
             if offset is None:
                 self._replace(folder / file, self._redactor.scrub(data))
             else:
@@ -75,7 +76,10 @@ class Archive:
                     found = stream.read(step) + found
         except FileNotFoundError:
             return b""
-        return b"".join(found.splitlines(keepends=True)[-lines:] if lines > 0 else [])
+        # Only a line feed ends a line: progress bars are full of carriage returns.
+        ended = found.endswith(b"\n")
+        parts = found.removesuffix(b"\n").split(b"\n")[-lines:] if lines > 0 and found else []
+        return b"\n".join(parts) + (b"\n" if ended and parts else b"")
 
     def has(self, run: str) -> bool:
         """Whether anything of the run is here."""

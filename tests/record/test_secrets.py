@@ -1,0 +1,179 @@
+"""Where values come from, and that nobody sees them afterwards."""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import ReconcilerError
+from reconciler.record.secrets import Redactor, SecretError, Secrets
+
+VALUE = "s3cr3t/+ välue"
+
+
+class NotRun(AssertionError):
+    """A command was run where none may be."""
+
+
+def never(command: Sequence[str]) -> bytes:
+    raise NotRun(command)
+
+
+def broken(command: Sequence[str]) -> bytes:
+    raise ReconcilerError("`pass` is not installed: install it")
+
+
+def test_the_environment_by_default() -> None:
+    secrets = Secrets({}, environment={"GH_TOKEN": "abc"}, run=never)
+    assert secrets.resolve(["GH_TOKEN"]) == {"GH_TOKEN": "abc"}
+    assert secrets.missing(["GH_TOKEN"]) == {}
+
+
+def test_every_source(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from a file\n")
+    asked = []
+
+    def run(command: Sequence[str]) -> bytes:
+        asked.append(list(command))
+        return b"from a command\r\n"
+
+    sources = {"A": {"env": "OTHER"}, "B": {"file": "token"}, "C": {"command": ["pass", "show", "gh"]}}
+    secrets = Secrets(sources, environment={"OTHER": "from the environment"}, folder=tmp_path, run=run)
+    assert secrets.resolve("ABC") == {"A": "from the environment", "B": "from a file", "C": "from a command"}
+    assert asked == [["pass", "show", "gh"]]
+
+
+def test_missing_says_what_to_do_and_runs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("")
+    sources = {
+        "A": {"env": "OTHER"},
+        "B": {"file": "absent"},
+        "C": {"command": ["pass"]},
+        "D": {"file": "empty"},
+        "E": {"file": "."},
+    }
+    secrets = Secrets(sources, environment={}, folder=tmp_path, run=never)
+    missing = secrets.missing([*"ABCDE", "GH_TOKEN"])
+    assert sorted(missing) == ["A", "B", "D", "E", "GH_TOKEN"]
+    assert "OTHER" in missing["A"]
+    assert str(tmp_path / "absent") in missing["B"]
+    assert "secrets.yaml" in missing["GH_TOKEN"]
+    for name, why in missing.items():
+        assert name in why
+        with pytest.raises(SecretError) as told:
+            secrets.resolve([name])
+        assert str(told.value) == why
+
+
+def test_a_command_that_fails_or_says_nothing() -> None:
+    with pytest.raises(SecretError, match=r"secret C is missing: `pass` is not installed"):
+        Secrets({"C": {"command": ["pass"]}}, run=broken).resolve("C")
+    with pytest.raises(SecretError, match="printed nothing"):
+        Secrets({"C": {"command": ["pass"]}}, run=lambda command: b"\n").resolve("C")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        "GH",
+        [],
+        {},
+        {"env": ""},
+        {"env": 7},
+        {"env": "A", "file": "b"},
+        {"command": "pass show gh"},
+        {"command": []},
+        {"command": [""]},
+        {"command": ["pass", 7]},
+        {"vault": "x"},
+    ],
+    ids=json.dumps,
+)
+def test_a_wrong_entry_is_one_sentence(entry: object) -> None:
+    with pytest.raises(SecretError, match=r"secrets.yaml: GH_TOKEN needs exactly one of"):
+        Secrets({"GH_TOKEN": entry})
+
+
+@pytest.mark.parametrize("value", [b"a\0b", b"\xff\xfe", b"x" * 70_000], ids=["NUL", "no text", "long"])
+def test_what_no_environment_can_carry(tmp_path: Path, value: bytes) -> None:
+    (tmp_path / "token").write_bytes(value)
+    secrets = Secrets({"A": {"file": "token"}}, folder=tmp_path)
+    with pytest.raises(SecretError) as told:
+        secrets.resolve("A")
+    assert value.decode("latin-1") not in str(told.value)
+
+
+class TestRedactor:
+    """Values and the forms in which they turn up."""
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            VALUE,
+            quote(VALUE, safe=""),
+            quote(VALUE),
+            quote_plus(VALUE),
+            "s3cr3t%2f%2b%20v%c3%a4lue",
+            json.dumps(VALUE)[1:-1],
+            json.dumps(VALUE, ensure_ascii=False)[1:-1],
+        ],
+    )
+    def test_every_form_goes(self, form: str) -> None:
+        redactor = Redactor()
+        redactor.add([VALUE])
+        assert redactor.scrub(f"before {form} after") == "before *** after"
+
+    @pytest.mark.parametrize("before", [b"", b"x:", b"me:", b"user:"])
+    @pytest.mark.parametrize("after", [b"", b"\n", b"@host"])
+    @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+    def test_base64_goes_wherever_the_value_begins(
+        self, before: bytes, after: bytes, encode: Callable[[bytes], bytes]
+    ) -> None:
+        redactor = Redactor()
+        redactor.add([VALUE])
+        text = encode(before + VALUE.encode() + after).decode()
+        left = redactor.scrub(text)
+        start, mask, end = left.partition("***")
+        assert mask
+        # At most one character at either end has bits of the value and of what is beside it.
+        assert len(start) <= len(before) * 8 / 6 + 1
+        assert len(end.rstrip("=")) <= len(after) * 8 / 6 + 2
+
+    def test_bytes_keep_their_length(self) -> None:
+        redactor = Redactor()
+        redactor.add(["s3cret-value"])
+        assert redactor.scrub(b"a s3cret-value b") == b"a ************ b"
+
+    def test_short_values_are_left_alone(self) -> None:
+        redactor = Redactor()
+        redactor.add(["", "yes", "abcde"])
+        assert redactor.scrub("yes, abcde") == "yes, abcde"
+
+    def test_lines_of_a_key(self) -> None:
+        redactor = Redactor()
+        redactor.add(["-----BEGIN KEY-----\nAAAAB3NzaC1yc2EAAAADAQ\nxyz\n-----END KEY-----\n"])
+        assert "AAAAB3NzaC1yc2EAAAADAQ" not in redactor.scrub("log: AAAAB3NzaC1yc2EAAAADAQ")
+
+    def test_the_longer_of_two_goes_as_a_whole(self) -> None:
+        redactor = Redactor()
+        redactor.add(["token-1"])
+        redactor.add(["token-1-extended"])
+        assert redactor.scrub("token-1-extended token-1") == "*** ***"
+
+    def test_knows_nothing_changes_nothing(self) -> None:
+        assert Redactor().scrub("x") == "x"
+        assert Redactor().scrub(b"\xff") == b"\xff"
+
+    @given(st.text(min_size=6, max_size=30), st.text(max_size=20), st.text(max_size=20))
+    def test_no_value_survives(self, value: str, before: str, after: str) -> None:
+        redactor = Redactor()
+        redactor.add([value])
+        text = f"{before}{value}{after}"
+        assert len(redactor.scrub(text.encode())) == len(text.encode())
+        assert value.encode() not in redactor.scrub(text.encode()) or set(value) == {"*"}
