@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.load import yaml
 
 PLAIN = re.compile(r"[A-Za-z0-9_./~À-ɏ][\w./~@%+=:,;!?()$^'\"&*<>|-]*(?: [\w./~@%+=:;!?()$^'\"&*<>|-]+)*\Z")
+IN_BRACKETS = re.compile(r"[A-Za-z0-9_./~][\w./~@%+=-]*(?: [\w./~@%+=-]+)*\Z")
 OLD_BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off"})  # text by YAML 1.2, but not to every reader
 SHORT = 60  # characters of a mapping that still goes on one line
 
@@ -29,16 +30,16 @@ def entry(key: str, value: Any, *, flow: bool = False, wide: bool = False) -> st
 def inline(value: Any) -> str:
     """Take any value and return it on one line, mappings and lists in brackets."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(key)}: {inline(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{inline(key)}: {inline(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(inline(item) for item in value) + "]"
-    if isinstance(value, str) and "," in value:
+    if isinstance(value, str) and not IN_BRACKETS.match(value):
         return _quoted(value)
     return scalar(value)
 
 
 def scalar(value: Any) -> str:
-    """Take a text, number, boolean or None and return it on one line."""
+    """Take a text, number, boolean or None and return it on one line, outside of brackets."""
     if not isinstance(value, str):
         return json.dumps(value)
     if PLAIN.match(value) and value.lower() not in OLD_BOOLEANS and _same(value):

@@ -31,11 +31,11 @@ def set_value(text: str, index: int, path: KeyPath, value: Any) -> str:
 
     Keys that are missing are added at the end of their mapping. Raises CannotEdit."""
     expected = _values(text)
-    here = expected[index]
+    here = _mapping(expected[index], path)
     for key in path[:-1]:
-        if not isinstance(here.get(key), dict):
+        if here.get(key) is None:
             here[key] = {}
-        here = here[key]
+        here = _mapping(here[key], path)
     if path[-1] in here and here[path[-1]] == value:
         return text
     here[path[-1]] = value
@@ -47,7 +47,7 @@ def delete_key(text: str, index: int, path: KeyPath) -> str:
 
     A key that is not there is no error. Raises CannotEdit."""
     expected = _values(text)
-    here = expected[index]
+    here: Any = _mapping(expected[index], path)
     for key in path[:-1]:
         here = here.get(key)
         if not isinstance(here, dict):
@@ -85,6 +85,12 @@ def _values(text: str) -> list[Any]:
         fault = reading.faults[0]
         raise CannotEdit(f"line {fault.mark.line}: {fault.message}: repair that first")
     return [copy.deepcopy(content.value) for content in reading.contents]
+
+
+def _mapping(value: Any, path: KeyPath) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise CannotEdit(f"`{'.'.join(path)}` has no place there: what is above it has to be a mapping")
+    return value
 
 
 def _checked(text: str, expected: list[Any], path: KeyPath) -> str:
