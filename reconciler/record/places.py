@@ -12,7 +12,7 @@ def key_of(hosts: Mapping[str, HostRecord], host: Host) -> str:
     """The key of a host's record: its name; a place that no document names keeps clear of its namesake."""
     if not host.former:
         return host.name
-    for key, record in hosts.items():
+    for key, record in sorted(hosts.items(), key=lambda item: item[0]):
         if record.memory.place.door == host.place.door and record.memory.place.host == host.name:
             return key
     return host.name if host.name not in hosts else spare_key(hosts, host.place)

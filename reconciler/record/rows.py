@@ -116,7 +116,8 @@ def _observed_at(record: RunRecord, host: HostRecord | None) -> float | None:
 
 def _doors(held: Held) -> dict[object, HostRecord]:
     found: dict[object, HostRecord] = {}
-    for record in held.hosts.values():
+    # Of two records of one place, a rename half done, the one seen last speaks for it.
+    for _, record in sorted(held.hosts.items(), key=lambda item: (item[1].memory.seen_at or 0.0, item[0])):
         found[record.memory.place.door] = record
         if record.memory.place.workspace_id:
             found[record.memory.place.workspace_id] = record
