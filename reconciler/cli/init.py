@@ -23,7 +23,7 @@ def init(context: Context, folder: Path | None) -> int:
     from reconciler.load.edit_init import begin
 
     if folder is None:
-        if "://" in context.repo:
+        if ":" in context.repo and not Path(context.repo).exists():
             raise UsageError(f"{context.repo} is no folder: clone it, and name the clone")
         folder = Path(context.repo).expanduser()
     name = slug(folder.resolve().name)

@@ -1,7 +1,7 @@
 """`reconciler task …`: edit Task documents."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import click
@@ -10,7 +10,7 @@ from reconciler.cli.arguments import bare
 from reconciler.cli.completion import names
 from reconciler.cli.context import Context
 from reconciler.cli.editing import edit_options, finish, listed, open_workplace, pairs
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 
 
 @click.group()
@@ -92,9 +92,30 @@ def rerun(context: Context, tasks: tuple[str, ...], no_commit: bool, push: bool)
     place = open_workplace(context)
     for name in dict.fromkeys(found):
         site = place.find("Task", name)
-        place.set(site, ("spec", "rerun"), following(site.spec.get("rerun")))
+        place.set(site, ("spec", "rerun"), _unused(site.spec, _digests(context, name)))
     then = "the next cycle cancels what runs of the old value, and starts the new one"
     return finish(place, f"rerun {listed(found)}", no_commit=no_commit, push=push, then=then)
+
+
+def _unused(spec: Mapping[str, Any], used: Set[str]) -> int | str:
+    """The next value of `rerun` that gives work which never ran: values may have been used before, and removed."""
+    from reconciler.load.digest import digest
+
+    value = following(spec.get("rerun"))
+    while digest({**spec, "rerun": value}) in used:
+        value = following(value)
+    return value
+
+
+def _digests(context: Context, task: str) -> set[str]:
+    """What the ledger knows to have run of a task; nothing when there is no ledger to ask."""
+    from reconciler.cli.opening import open_ledger
+
+    try:
+        with open_ledger(context) as ledger:
+            return {row.digest for row in ledger.run_rows() if row.task == task}
+    except ReconcilerError:
+        return set()
 
 
 def following(value: Any) -> int | str:

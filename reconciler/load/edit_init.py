@@ -25,6 +25,8 @@ def begin(folder: Path, files: Mapping[str, str], message: str) -> Begun:
     """Take a folder (made when it is not there), files by path inside it, and the first commit's message.
 
     Raises UsageError when there is a fleet, or one of the files, already; RepositoryError when git refuses."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: name a folder")
     empty = not folder.exists() or all(path.name.startswith(".") for path in folder.iterdir())
     taken = [path for path in files if (folder / path).exists()]
     if taken:

@@ -322,3 +322,18 @@ def test_a_host_with_work_on_it_stays_unless_forced(tmp_path: Path) -> None:
     fleet.run("task", "close", "long", check=0)
     fleet.reconcile()
     fleet.run("host", "remove", "here", check=0)
+
+
+def test_rerun_runs_again_even_when_its_value_was_used_and_removed(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    fleet.local("here")
+    fleet.task("hello")
+    fleet.commit()
+    fleet.run("task", "rerun", "hello", check=0)
+    fleet.reconcile()
+    fleet.task("hello")
+    fleet.commit("without rerun")
+    fleet.reconcile()
+    fleet.run("task", "rerun", "hello", check=0)
+    assert "rerun: 2" in (fleet.repo / "tasks/hello.yaml").read_text()
+    assert [change["action"] for change in fleet.reconcile()["changes"]] == ["launch", "collect"]

@@ -120,8 +120,11 @@ def test_a_fleet_in_another_file_is_seen(room: Room) -> None:
     assert files(room) == {"all.yaml"}
 
 
-def test_a_url_is_no_folder(room: Room) -> None:
-    assert room.reconciler("-C", "https://git.example.org/fleet", "init").code == Exit.USAGE
+@pytest.mark.parametrize("place", ["https://git.example.org/fleet", "git@git.example.org:fleet", "{room}/a-file"])
+def test_what_is_no_folder_is_refused(room: Room, place: str) -> None:
+    room.write("a-file", "")
+    assert room.reconciler("-C", place.format(room=room.path), "init").code == Exit.USAGE
+    assert not Path(place.partition(":")[0]).exists()
 
 
 @pytest.mark.parametrize(
