@@ -127,6 +127,8 @@ class Archive:
             joined = stream.read() + data[size - offset :]
             stream.seek(start)
             stream.write(self._redactor.scrub(joined))
+            stream.flush()
+            os.fdatasync(stream.fileno())  # soon the ledger says that it is here, and then its host may let go of it
 
 
 def _private(path: str, flags: int) -> int:

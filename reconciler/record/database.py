@@ -27,6 +27,8 @@ class Database:
         self.lock = RLock()
         self.lasts = True  # False: what is written is gone when it is closed
         self.closed = False
+        # Without WAL (some file systems) anything less than FULL could damage the file when power is lost.
+        self._wal = connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         self._connection = connection
         self._source = source
         self._seen = 0  # the version of the file when it was last looked at
@@ -40,9 +42,7 @@ class Database:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = _connect(str(path))
             try:
-                # Some file systems cannot do WAL; SQLite then stays with its rollback journal, which is as safe.
                 connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA journal_size_limit = 16777216")
                 migrate(connection)
             except BaseException:
@@ -90,9 +90,13 @@ class Database:
             yield self._connection
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the lock for one transaction, durable at the end, undone by any exception. Raises LedgerError."""
+    def writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Hold the lock for one transaction, undone by any exception. Raises LedgerError.
+
+        It outlives this process; `durable` ones, and all before, outlive a loss of power too.
+        """
         with self.lock, _told(self.path):
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable or not self._wal else 'NORMAL'}")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection

@@ -13,7 +13,7 @@ class LeaseBook(Room):
 
     def number_to_take(self, number: int, fresh: bool) -> None:
         """A number that hosts are about to be taken with, durable; `fresh` starts a new epoch. Raises LedgerError."""
-        with self._looking() as held, self._writing() as connection:
+        with self._looking() as held, self._writing(durable=True) as connection:
             held.put_meta(connection, "number", str(number))
             if fresh:
                 held.put_meta(connection, "epoch", str(number))
@@ -54,7 +54,7 @@ class LeaseBook(Room):
         """This commit was acted on. Raises LedgerError."""
         with self._looking() as held:
             if held.meta.get("revision") != revision or revision not in held.revisions:
-                with self._writing() as connection:
+                with self._writing(durable=True) as connection:
                     held.put_meta(connection, "revision", revision)
                     held.put_revision(connection, revision, now)
 

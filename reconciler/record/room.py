@@ -27,10 +27,13 @@ class Room:
             yield self._held
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One durable transaction; when it fails, nothing of it is held either. Raises LedgerError."""
+    def _writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
+        """One transaction; when it fails, nothing of it is held either. Raises LedgerError.
+
+        `durable` is for what no host could tell again: intents, lease numbers, what was brought home.
+        """
         try:
-            with self._database.writing() as connection:
+            with self._database.writing(durable=durable) as connection:
                 yield connection
         except BaseException:
             with self._database.lock:

@@ -21,7 +21,7 @@ class RunBook(Room):
         """Launches that are about to be sent, all of them durable when this returns. Raises LedgerError."""
         if not intents:
             return
-        with self._looking() as held, self._writing() as connection:
+        with self._looking() as held, self._writing(durable=True) as connection:
             for intent in intents:
                 memory = RunMemory(intent.name, intent.place, intent.lease, rerun_key=intent.rerun_key, sent_at=now)
                 labels = columns.labels_to_json(intent.labels)
@@ -62,15 +62,23 @@ class RunBook(Room):
             memory = replace(old.memory, collected=True, result=end, state=state)
             return replace(old, memory=memory, summary=summary, guess=old.guess and result is None)
 
-        return self._change(run, now, brought_home, summary)
+        return self._change(run, now, brought_home, summary, durable=True)
 
-    def _change(self, run: str, now: float, change: Callable[[RunRecord], RunRecord], why: str = "") -> list[Event]:
+    def _change(
+        self,
+        run: str,
+        now: float,
+        change: Callable[[RunRecord], RunRecord],
+        why: str = "",
+        *,
+        durable: bool = False,
+    ) -> list[Event]:
         with self._looking() as held:
             old = held.run(run)
             new = change(old) if old is not None else None
             if old is None or new is None or new == old:
                 return []
-            with self._writing() as connection:
+            with self._writing(durable=durable) as connection:
                 held.put_run(connection, new)
                 return self._note(connection, _end_event(old.memory, new.memory, now, why))
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -186,6 +187,26 @@ os.kill(os.getpid(), signal.SIGKILL)
             memory = ledger.memory()
         assert sorted(memory.runs) == ["a-1a2b3c4d-1", "b-1a2b3c4d-1"]
         assert (memory.number, memory.epoch) == (5, 5)
+
+
+def test_what_no_host_could_tell_again_outlives_a_loss_of_power(ledger: Ledger) -> None:
+    """Nothing here can cut the power: that SQLite is asked to sync each of these, and only these, is what is seen."""
+    asked: list[str] = []
+
+    def durable(step: Callable[[], object]) -> bool:
+        asked.clear()
+        step()
+        return "PRAGMA synchronous = FULL" in asked
+
+    with ledger._database.reading() as connection:
+        connection.set_trace_callback(asked.append)
+    run = str(name())
+    assert durable(lambda: ledger.number_to_take(1, True))
+    assert durable(lambda: ledger.intend([intent(name(), host())], 1.0))
+    assert not durable(lambda: ledger.accepted(run, 2.0))
+    assert not durable(lambda: ledger.observe(host(), seen(running(name())), 3.0))
+    assert durable(lambda: ledger.collected(run, 4.0, "done"))
+    assert durable(lambda: ledger.revision_acted("c" * 40, 5.0))
 
 
 def test_killed_in_the_middle_all_or_nothing(file: Path) -> None:
