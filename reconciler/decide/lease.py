@@ -36,8 +36,9 @@ def current(scene: Scene) -> Lease:
     """Takes a scene; returns the number to act under. It is new after a foreign ledger or an unknown outcome."""
     memory = scene.memory
     marks = [spot.seen.lease for spot in _ours_to_take(scene) if spot.seen and spot.seen.lease]
-    foreign = any(mark.ledger != memory.ledger for mark in marks)
-    doubts = [known.memory.lease for known in scene.runs if known.memory and _unresolved(known)]
+    # A number of ours that we do not know of: an old copy of the ledger was restored, and has forgotten things.
+    foreign = any(mark.ledger != memory.ledger or mark.number > memory.number for mark in marks)
+    doubts = [known.memory.lease for known in scene.runs if known.memory and _in_doubt(known)]
     if foreign or memory.number == 0:
         number = max([memory.number, *(mark.number for mark in marks), *doubts]) + 1
         lease = Lease(memory.ledger, number, number, fresh=True)
@@ -84,6 +85,12 @@ def _unresolved(known: Known) -> bool:
     """An intent whose fate only a newer report can tell."""
     kept = known.memory
     return kept is not None and known.report is None and kept.result is None and not kept.accepted and not known.wiped
+
+
+def _in_doubt(known: Known) -> bool:
+    """Nobody knows its fate: only a higher number keeps it from coming late. A host still asked may tell first."""
+    asking = known.spot is not None and isinstance(known.spot.look, Unseen) and known.spot.look.asking
+    return _unresolved(known) and not known.late and not asking
 
 
 def _needs_newer_report(known: Known) -> bool:

@@ -49,7 +49,8 @@ class Known:
         if self.report is None or self.report.bad:
             return remembered
         if self.report.result is not None:
-            return self.report.result
+            told = self.collected and remembered is not None and _told(remembered, self.report.result)
+            return remembered if told else self.report.result
         if self.report.void:
             return Result(State.VOID)
         return None if self.report.active else remembered or UNTOLD
@@ -181,6 +182,13 @@ def look(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         {task: tuple(of) for task, of in tasks.items()},
         {step: tuple(of) for step, of in steps.items()},
     )
+
+
+def _told(remembered: Result, reported: Result) -> bool:
+    """Whether the ledger knows better than the host how a run ended, since it has read what the worker said of it."""
+    if remembered.state is State.BLOCKED:
+        return reported.state in (State.SUCCEEDED, State.FAILED)
+    return remembered.reason == "InvalidResult" and reported.state is State.SUCCEEDED
 
 
 def _first(one: float | RunReport | None, other: float | RunMemory | None) -> float | None:

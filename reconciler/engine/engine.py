@@ -78,6 +78,7 @@ class Engine:
         self.launching = True
         self.single = False  # one cycle: a task is launched at most once
         self.round_at = 0.0  # monotonic; when the hosts were last asked all together
+        self._again: set[str] = set()  # hosts to be asked once they are not busy any more
         self._stale = True  # something came in that has not been decided on
         self._held: frozenset[str] = frozenset()
         self._saved: Plan | None = None
@@ -103,10 +104,12 @@ class Engine:
                 self.world.remember(desired, documents, self.clock())
 
     def ask(self, names: Iterable[str]) -> None:
-        """Ask hosts for their report, those at least that are not busy."""
+        """Ask hosts for their report; a busy one is asked as soon as it is not."""
         hosts = self.hosts()
         for name in names:
-            if name in hosts and name not in self.operations.busy:
+            if name in self.operations.busy:
+                self._again.add(name)  # what it is busy with may answer with what was true before
+            elif name in hosts:
                 self.operations.look(hosts[name], self.desired.fleet.id, only=len(self.desired.hosts) == 1)
 
     def step(self, timeout: float) -> None:
@@ -160,13 +163,13 @@ class Engine:
         """Note one event. Raises LeaseLost when another controller has taken the fleet."""
         match event:
             case Looked(host, sight):
-                self.operations.busy.pop(host, None)
+                self._free(host)
                 self._saw(host, sight)
             case Took(host, number, applied, asked_at):
-                self.operations.busy.pop(host, None)
+                self._free(host)
                 self._took(host, number, applied, asked_at)
             case Acted(host, applied, asked_at):
-                self.operations.busy.pop(host, None)
+                self._free(host)
                 self._acted(host, applied, asked_at)
             case Collected(run, host, why):
                 self._note([self.orders.collected(run, host, why, self.clock())])
@@ -187,6 +190,12 @@ class Engine:
                 self.stopped = True
             case Failed(error):
                 raise error
+
+    def _free(self, host: str) -> None:
+        self.operations.busy.pop(host, None)
+        if host in self._again:
+            self._again.discard(host)
+            self.ask([host])
 
     def _newest(self) -> None:
         try:

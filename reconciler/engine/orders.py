@@ -61,7 +61,7 @@ class Orders:
         outcomes = []
         for change in plan.changes:
             if change.action is Action.SETTLE and not change.host:
-                for event in self._world.ledger.settle(change.run, LOCAL[change.detail], now, why=change.why):
+                for event in self._world.ledger.settle(change.run, replace(LOCAL[change.detail], last=change.last), now, why=change.why):
                     self._world.listen(event)
                 outcomes.append(Outcome(change, Answer.OK, change.detail))
         return outcomes
@@ -97,7 +97,9 @@ class Orders:
         name = run_name(run)
         change = Change(Action.COLLECT, name.task if name else "", run, host, "it has ended")
         if why:
+            self._failed[_key(change)] = self._failed.get(_key(change), 0) + 1
             return Outcome(change, Answer.UNKNOWN, why)
+        self._failed.pop(_key(change), None)
         memory = self._world.ledger.memory().runs.get(run)
         told = interpret(
             memory.result if memory else None,
