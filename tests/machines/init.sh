@@ -15,6 +15,7 @@ ip link set eth0 up
 ip route add default via "${address%.*}.1"
 cd /
 /usr/sbin/sshd -f "$folder/sshd_config" -E "$folder/sshd.log"
+until (exec 3<>/dev/tcp/127.0.0.1/22) 2>/dev/null; do sleep 0.01; done
 echo up
 # Nobody writes: the end of the test process, even by kill -9, ends this, and all that runs here with it.
 read -r _ || true

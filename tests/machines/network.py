@@ -33,8 +33,9 @@ def why_not() -> str:
         return f"needs root and namespaces: {done.stderr.strip()}"
     if not Path("/usr/sbin/sshd").exists():
         return "needs sshd (apt install openssh-server)"
-    links = subprocess.run(["ip", "link", "add", "rxprobe", "type", "bridge"], check=False, capture_output=True)
-    subprocess.run(["ip", "link", "del", "rxprobe"], check=False, capture_output=True)
+    name = f"rxp{os.getpid()}"  # of our own: another test process may be asking the same
+    links = subprocess.run(["ip", "link", "add", name, "type", "bridge"], check=False, capture_output=True)
+    subprocess.run(["ip", "link", "del", name], check=False, capture_output=True)
     return "needs root and namespaces: no bridge can be made" if links.returncode else ""
 
 
@@ -48,7 +49,9 @@ class Network:
             taken = {int(link["ifname"].removeprefix(PREFIX)) for link in _bridges()}
             self.number = random.choice([number for number in range(1, 250) if number not in taken])
             self.bridge = f"{PREFIX}{self.number}"
-            ip("link", "add", self.bridge, "alias", _identity(os.getpid()), "type", "bridge")
+            card = f"02:ff:00:00:00:{self.number:02x}"  # fixed, or it would change with every link
+            ip("link", "add", self.bridge, "address", card, "type", "bridge")
+            ip("link", "set", self.bridge, "alias", _identity(os.getpid()))
         ip("addr", "add", f"10.123.{self.number}.1/24", "dev", self.bridge)
         ip("link", "set", self.bridge, "up")
         self._last = 9

@@ -69,15 +69,16 @@ def test_a_hung_master_costs_seconds_and_is_put_down(hosts: Remote, machine: Mac
     assert ask(hosts, box, "echo here") == "here"
 
 
-def test_an_effect_over_a_hung_master_is_unknown_and_the_next_one_works(hosts: Remote, machine: Machine) -> None:
+def test_an_effect_over_a_hung_master_happens_once_or_is_unknown(hosts: Remote, machine: Machine) -> None:
     box = host(machine)
     assert ask(hosts, box, "echo >>~/effects") == ""
     (hung,) = masters()
     os.kill(hung, signal.SIGSTOP)
     before = time.monotonic()
-    assert ask(hosts, box, "echo >>~/effects", deadline=6).startswith("unknown: ")
+    said = ask(hosts, box, "echo >>~/effects", deadline=6)
     assert time.monotonic() - before < 7
-    assert ask(hosts, box, "wc -l <~/effects") == "1"
+    # ssh itself may turn to a connection of its own, as long as it has not handed over anything.
+    assert (said, ask(hosts, box, "wc -l <~/effects")) in (("", "2"), ("unknown: timed out after 6 s", "1"))
 
 
 def test_an_effect_whose_master_is_killed_is_unknown_and_not_repeated(hosts: Remote, machine: Machine) -> None:
@@ -228,9 +229,7 @@ def test_an_identity_file_for_all_hosts(tmp_path: Path, machine: Machine) -> Non
 def test_a_jump_host(hosts: Remote, cluster: Cluster, tmp_path: Path, hops: int) -> None:
     *jumps, target = cluster.add(hops + 1)
     # The target takes connections from the last jump host alone.
-    for chain in ("-A INPUT -p tcp --dport 22 ! -s", "-D INPUT -p tcp --dport 22 ! -s"):
-        if chain.startswith("-A"):
-            target.run("iptables", *chain.split(), jumps[-1].address, "-j", "REJECT")
+    target.run(*["iptables", "-A", "INPUT", "-p", "tcp", "--dport", "22", "!", "-s"], jumps[-1].address, "-j", "REJECT")
     jump = ",".join(f"root@{machine.address}:22" for machine in jumps)
     assert ask(hosts, host(target), "true", deadline=4) == "unknown: connection refused"
     assert ask(hosts, host(target, proxy_jump=jump), "hostname") == target.name
@@ -258,5 +257,5 @@ def test_nothing_is_left_of_a_hundred_calls(hosts: Remote, machine: Machine) -> 
     for number in range(100):
         assert ask(hosts, box, "echo here" if number % 10 else "kill -KILL $$", repeatable=bool(number % 2)) != ""
     assert eventually(lambda: census() == before), (census(), before)
-    assert eventually(lambda: len(machine.processes()) == quiet), machine.processes()
+    assert eventually(lambda: len(machine.processes()) <= quiet), machine.processes()
     assert len(masters()) == 1
