@@ -52,6 +52,7 @@ fill() {
   local dir=$1 key settings
   WHY=
   settings="${GIVEN[settings]%"$NL"}${NL}umask=$login_umask${NL}lc_all=$login_locale$NL"
+  can_reset_signals && settings+="env=1$NL"
   if [[ -n ${GIVEN[secrets]-} ]]; then
     secrets_place "$dir" || return
     settings+="secrets=$SECRETS_FILE$NL"
@@ -73,6 +74,15 @@ fill() {
   printf -v key '%65536s' ''
   write "$dir/reserve" "$key" && : >"$dir/stdout.log" && : >"$dir/stderr.log" && : >"$dir/supervisor.log" || return
   { exec 9<>"$dir/lock"; } 2>/dev/null && flock -w 5 9
+}
+
+# Does this host's env know the option? Asked once in a call.
+can_reset_signals() {
+  if [[ -z ${RESETS+set} ]]; then
+    env --default-signal=INT true 2>/dev/null
+    RESETS=$?
+  fi
+  return "$RESETS"
 }
 
 write() {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Records and processes of a run: who they are, and how they are ended. The supervisor carries this file too.
+# Records and processes of a run: who they are, and how they are ended. The supervisor carries this file too, and runs
+# it from a trap: there, a `return` without a number would give the status of whatever the signal interrupted.
 
 NL=$'\n'
 declare -A FOUND=() STOPPED=()
@@ -85,7 +86,7 @@ lives() {
   [[ $1 =~ ^p=([0-9]+)\;s=([0-9]+)\;b=([0-9a-f]+)$ && ${BASH_REMATCH[3]} == "$BOOT" ]] || return 1
   PID=${BASH_REMATCH[1]}
   FOUND[$PID]=${BASH_REMATCH[2]}
-  same "$PID" && return
+  same "$PID" && return 0
   unset "FOUND[$PID]"
   return 1
 }
@@ -93,7 +94,7 @@ lives() {
 carries() {
   local entry
   while IFS= read -r -d '' entry; do
-    [[ $entry == "RECONCILER_MARK=$MARK" ]] && return
+    [[ $entry == "RECONCILER_MARK=$MARK" ]] && return 0
   done <"/proc/$1/environ"
   return 1
 } 2>/dev/null
@@ -101,7 +102,9 @@ carries() {
 # Finds what carries MARK or is of SESSION: FOUND remembers each by its start, LIVING lists those alive now.
 # The scan carries a mark of its own; when it does not find itself, it fails, and nothing is known.
 scan() {
-  local token=$RANDOM.$BASHPID.$RANDOM text self path pid start
+  local token=$RANDOM.$BASHPID.$RANDOM text self path pid look fresh
+  local -A before=()
+  for path in /proc/[0-9]*; do before[$path]=1; done
   # shellcheck disable=SC2016
   text=$(RECONCILER_SCAN=$token exec "$BASH" --noprofile --norc -pc 'echo "$$"
     files=(/proc/[0-9]*/environ)
@@ -112,15 +115,30 @@ scan() {
   [[ $text$NL == *"/proc/$self/environ$NL"* ]] || return 1
   for path in $text; do
     pid=${path#/proc/} pid=${pid%%/*}
-    [[ $pid == "$self" || $pid == "$$" ]] && continue
-    [[ -n ${FOUND[$pid]-} ]] && same "$pid" && continue
-    # The start is read before the mark is seen again: a pid that changed hands in between never matches.
-    identify "$pid" || continue
-    start=$TICKS
-    [[ -n $SESSION && $MEMBER_OF == "$SESSION" ]] || carries "$pid" || continue
-    FOUND[$pid]=$start
+    [[ $pid == "$self" ]] || examine "$pid"
+  done
+  # What was born meanwhile may be the child of what died meanwhile: looks again until there is nobody new.
+  for look in 1 2 3 4 5 6 7 8; do
+    fresh=0
+    for path in /proc/[0-9]*; do
+      [[ -n ${before[$path]-} ]] && continue
+      before[$path]=1 fresh=1
+      examine "${path#/proc/}"
+    done
+    ((fresh)) || break
   done
   survey
+}
+
+# Adds a process to FOUND when it is one of the run's.
+examine() {
+  local start
+  [[ $1 == "$$" ]] && return 0
+  [[ -n ${FOUND[$1]-} ]] && same "$1" && return 0
+  # The start is read before the mark is seen again: a pid that changed hands in between never matches.
+  identify "$1" || return 0
+  start=$TICKS
+  if [[ -n $SESSION && $MEMBER_OF == "$SESSION" ]] || carries "$1"; then FOUND[$1]=$start; fi
 }
 
 # LIVING = those of FOUND that are alive.

@@ -1,9 +1,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Lives as long as its run does: starts the worker, watches it, ends what it leaves behind, writes the result.
-# `supervise DIR` is the supervisor, `work DIR PID TICKS` turns into the worker, `reap DIR STATE REASON` is for a run
-# whose supervisor is gone. Descriptor 9 holds the run's lock; 5 and 7 are the worker's output, 6 leads to the watchdog, 8 to the stage.
+# `supervise DIR` is the supervisor, `work DIR` turns into the worker, `reap DIR STATE REASON` is for a run
+# whose supervisor is gone. Descriptor 9 holds the run's lock; 5 and 7 are the worker's output, 6 leads to the watchdog.
+#
+# Two things that bash does shape this file: `wait` can lose the status of a child that ends while a caught signal comes
+# in, so only signals that end the run are used; and a trap must not interrupt `read -t`, whose time limit would then cut
+# off the trap's own reads, so the supervisor only ever waits.
 
-PENDING='' READY=0 WORKING=0 WORKER='' DRAINS=()
+PENDING='' READY=0 WORKER='' DRAINS=()
 
 say() {
   printf '%s\n' "$*" >>"$RUN_DIR/supervisor.log"
@@ -18,7 +22,7 @@ open_run() {
 
 # Keeps one stream of the worker: never blocks it, never breaks its pipe, whatever becomes of the disk.
 drain() {
-  exec 5>&- 6>&- 7>&- 8>&- 9>&-
+  exec 5>&- 6>&- 7>&- 9>&-
   local kept=$2 cut text
   (ulimit -S -f "$kept" && trap '' XFSZ && exec cat >>"$1") 2>/dev/null && return
   cut=$(wc -c)
@@ -41,7 +45,8 @@ measure() {
   return 0
 }
 
-# Counts the time. Its standard input is a line to the supervisor, so it ends when that ends.
+# Counts the time. Its standard input is a line from the supervisor, so it ends when that ends; the stage says on it when
+# the worker starts.
 watchdog() {
   exec 5>&- 7>&- 9>&-
   local limit=$((100 * ${SETTING[prepare_timeout]:-1800})) idle=0 start busy bytes='' spent=0 left pause word
@@ -62,6 +67,7 @@ watchdog() {
       exit
     fi
     uptime
+    identify "$$" && [[ $TICKS == "$STARTED" ]] || exit
     ((limit && NOW - start >= limit)) && kill -s USR2 "$$" && exit
     ((idle)) || continue
     measure
@@ -80,40 +86,15 @@ stop() {
   if ((READY)); then conclude "$1"; fi
 }
 
-# Waits for the stage to say that it turns into the worker now. `wait` is no help before: bash can lose the status of
-# a child that ends while another signal comes in, so signals that do not end the run are not used at all.
-await_worker() {
-  local word
-  while :; do
-    IFS= read -r -t 0.25 -u 8 word
-    case $? in
-      0)
-        [[ $word == work ]] || return
-        WORKING=1
-        printf 'work\n' >&6
-        ln -sfn work phase
-        ring "$RUN_DIR"
-        return
-        ;;
-      1) return ;;
-    esac
-    # What the prelude left running may hold the stage's end of the line.
-    identify "$WORKER" || return
-  done
-}
-
 supervise() {
-  local started
-  # A caught signal is given back to children as it was; an ignored one would not be.
   trap 'stop cancel' TERM
   trap 'stop Timeout' USR2
   trap 'stop IdleTimeout' VTALRM
-  trap : PIPE HUP INT
   open_run "$1"
   exec 2>>supervisor.log
   identify "$$" || exit 70
-  started=$TICKS
-  if ! record . started "p=$$;s=$started;b=$BOOT"; then
+  STARTED=$TICKS
+  if ! record . started "p=$$;s=$STARTED;b=$BOOT"; then
     drop_secrets
     exit 76
   fi
@@ -125,27 +106,23 @@ supervise() {
   exec 5>/dev/fd/4 4<> <(:)
   drain stderr.log "${SETTING[log_limit]:-51200}" </dev/fd/4 4>&- &
   DRAINS+=("$!")
-  exec 7>/dev/fd/4 8<> <(:)
-  exec 4>/dev/fd/8 8</dev/fd/8
+  exec 7>/dev/fd/4 4>&-
   # The child keeps the lock until it carries the mark: a free lock means that all there is can be found.
   RECONCILER_MARK=$MARK RECONCILER_RUN_DIR=$RUN_DIR \
-    setsid "$BASH" --noprofile --norc -p supervisor.sh work "$RUN_DIR" "$$" "$started" >&5 2>&7 5>&- 6>&- 7>&- 8>&- &
+    setsid "$BASH" --noprofile --norc -p supervisor.sh work "$RUN_DIR" >&5 2>&7 5>&- 7>&- &
   WORKER=$!
-  exec 4>&- 5>&- 7>&-
+  exec 5>&- 7>&-
   identify "$WORKER" && FOUND[$WORKER]=$TICKS
   READY=1
   [[ -z $PENDING ]] || conclude "$PENDING"
-  await_worker
   wait "$WORKER"
   CODE=$?
-  # A second word: it could not turn into the worker after all.
-  IFS= read -r -t 0.1 -u 8 && WORKING=0
   conclude ended
 }
 
 # The worker is over, or has to be: clears up, judges, writes the result.
 conclude() {
-  local how=$1 state=failed reason='' code='' waited=0 pid
+  local how=$1 state=failed reason='' code='' waited=0 pid phase
   trap : TERM USR2 VTALRM
   exec 6>&-
   SESSION=$WORKER
@@ -159,12 +136,15 @@ conclude() {
     break
   done
   keep_answer
+  phase=$(readlink phase)
+  # It may have failed to turn into the worker in the last moment.
+  [[ ${CODE-} == 126 && $(<supervisor.log) == *'PrepareFailed: '* ]] && phase=prepare
   if [[ $how == cancel && -L cancel ]]; then
     state=canceled
   elif [[ $how == cancel ]]; then
     # Nobody asked for this TERM by a record: the machine goes down, or a person did it.
     state=lost reason=SupervisorGone
-  elif ((!WORKING)); then
+  elif [[ $phase == prepare ]]; then
     reason=PrepareFailed
     prepare_failed "$how"
   elif [[ $how != ended ]]; then
@@ -203,7 +183,7 @@ keep_answer() {
 prepare_failed() {
   case $1 in
     Timeout) say "PrepareFailed: preparing took longer than ${SETTING[prepare_timeout]:-1800} seconds" ;;
-    *) [[ $(<supervisor.log) == *"PrepareFailed: "* ]] || say "PrepareFailed: the shell prelude ended the shell with exit code ${CODE:-?}" ;;
+    *) [[ $(<supervisor.log) == *'PrepareFailed: '* ]] || say "PrepareFailed: the shell prelude ended the shell with exit code ${CODE:-?}" ;;
   esac
 }
 
@@ -240,7 +220,6 @@ reconciler_fields() {
 
 reconciler_fail() {
   printf 'PrepareFailed: %s\n' "$1" >>"$RECONCILER_RUN_DIR/supervisor.log"
-  printf 'failed\n' >&4
   exit 126
 } 2>/dev/null
 
@@ -248,8 +227,7 @@ reconciler_fail() {
 reconciler_prepare() {
   local root
   open_run "$1"
-  reconciler_supervisor=$2 reconciler_ticks=$3
-  reconciler_environment=()
+  reconciler_environment=() reconciler_env=${SETTING[env]-}
   reconciler_fields environment && reconciler_fields "${SETTING[secrets]:-/dev/null}" ||
     reconciler_fail 'the environment that was sent cannot be read'
   drop_secrets
@@ -294,11 +272,16 @@ reconciler_work() {
     export -- "${reconciler_entry?}" 2>>"$RECONCILER_RUN_DIR/supervisor.log"
   done
   reconciler_interpreter
-  identify "$reconciler_supervisor" && [[ $TICKS == "$reconciler_ticks" ]] || exit 75
   shopt -s execfail
-  printf 'work\n' >&4
+  # Nobody reads this when the supervisor is gone: then the signal for a broken pipe is the end.
+  printf 'work\n' >&6
+  # Without a free inode there is no new record in the place of the old one: none at all says the same.
+  ln -sfn work "$RECONCILER_RUN_DIR/phase" 2>/dev/null || rm -f -- "$RECONCILER_RUN_DIR/phase"
+  { printf '%s\n' "$RECONCILER_RUN" >>"${RECONCILER_RUN_DIR%/*/*}/bell"; } 2>/dev/null
+  # bash has let go of INT and QUIT for what it starts in the background; a worker shall get them as after a login.
+  [[ $reconciler_env == 1 ]] && reconciler_command=(env "--default-signal=INT,QUIT" -- "${reconciler_command[@]}")
   # shellcheck disable=SC2093
-  exec "${reconciler_command[@]}" 4>&-
+  exec "${reconciler_command[@]}" 6>&-
   reconciler_fail "${reconciler_command[0]} cannot be started"
 }
 
@@ -307,9 +290,9 @@ case ${1-} in
   reap) reap "$2" "$3" "$4" ;;
   work)
     exec 9>&-
-    reconciler_prepare "$2" "$3" "$4"
+    reconciler_prepare "$2"
     # shellcheck disable=SC1091
-    if . "$RECONCILER_RUN_DIR/prelude.sh" >>"$RECONCILER_RUN_DIR/supervisor.log" 2>&1 4>&-; then
+    if . "$RECONCILER_RUN_DIR/prelude.sh" >>"$RECONCILER_RUN_DIR/supervisor.log" 2>&1 6>&-; then
       reconciler_work
     else
       reconciler_fail "the shell prelude ended with exit code $?"
