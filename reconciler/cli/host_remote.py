@@ -1,5 +1,6 @@
 """`reconciler host check` and `reconciler host reset`: the host verbs that talk to hosts."""
 
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -94,7 +95,7 @@ def reset(context: Context, name: str, yes: bool, output: str) -> int:
     from reconciler.show.document import envelope
 
     name = bare(name, "host")
-    if not yes and not click.get_text_stream("stdin").isatty():
+    if not yes and not sys.stdin.isatty():
         raise UsageError(f"this removes every run directory on {name}: confirm with --yes")
     if not yes:
         click.confirm(f"Remove every run directory on {name}?", abort=True, err=True)
