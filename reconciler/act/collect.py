@@ -1,25 +1,25 @@
 """Bring results and logs home: bytes from an offset on, in portions, until there is no more."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.host import Host
 from reconciler.remote.transport import Remote, Unknown
 
-PORTION = 8 << 20  # bytes of one log in one call
+PORTION = 4 << 20  # bytes of logs in one call, shared by its runs
 SPEED = 1 << 20  # bytes a second below which a call is given up
 
 # The frames of `collect` and the file each belongs to.
 FILES = {"answer": "answer.json", "blocked": "blocked.md", "phase_log": "supervisor.log"}
 LOGS = ("stdout", "stderr")
-NOWHERE = 10**9  # an offset behind the end of every log: nothing of it is sent
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
     """Bytes of one file of a run; `offset` None replaces the file as a whole."""
 
+    run: str
     file: str
     offset: int | None
     data: bytes
@@ -30,52 +30,46 @@ class CollectFailed(ReconcilerError):
 
 
 def collect(
-    remote: Remote, host: Host, run: str, directory: str, have: Callable[[str], int], *, limit: int = PORTION
+    remote: Remote,
+    host: Host,
+    directories: Mapping[str, str],
+    have: Callable[[str, str], int],
+    *,
+    portion: int = PORTION,
 ) -> Iterator[Portion]:
-    """Portions of everything `run` left; `have(file)` is the size already here. Raises CollectFailed."""
-    offsets = {log: have(f"{log}.log") for log in LOGS}
-    while True:
-        fields: list[tuple[str, bytes | str]] = [
-            ("root", host.workspace_root),
-            ("prelude", ""),
-            ("limit", str(limit)),
-            ("run", directory),
-            *[(f"{log}_from", str(offset)) for log, offset in offsets.items()],
-        ]
-        reply = remote.call(host, "collect", fields, deadline=host.deadline + limit / SPEED, repeatable=True)
+    """Portions of everything that runs left; `have(run, file)` is the size already here.
+
+    `directories`: run → where it lies. All runs travel in one call, and again as long as logs go on. Raises
+    CollectFailed.
+    """
+    offsets = {run: {log: have(run, f"{log}.log") for log in LOGS} for run in directories}
+    left = set(directories)
+    while left:
+        limit = max(1, portion // len(left))
+        fields: list[tuple[str, bytes | str]] = [("root", host.workspace_root), ("prelude", ""), ("limit", str(limit))]
+        for run in sorted(left):
+            fields.append(("run", directories[run]))
+            fields += [(f"{log}_from", str(offset)) for log, offset in offsets[run].items()]
+        reply = remote.call(host, "collect", fields, deadline=host.deadline + portion / SPEED, repeatable=True)
         if isinstance(reply, Unknown):
             raise CollectFailed(reply.why)
         if reply.code != 0:
             raise CollectFailed(reply.text("error").strip() or f"refused with code {reply.code}")
         frames = dict(reply.frames)
-        for frame, file in FILES.items():
-            if data := frames.get(f"{frame}/{run}"):
-                yield Portion(file, None, data)
-        more = False
-        for log in LOGS:
-            data = frames.get(f"{log}/{run}", b"")
-            if data:
-                yield Portion(f"{log}.log", offsets[log], data)
-                offsets[log] += len(data)
-            more = more or len(data) >= limit
-        if not more:
-            return
+        for run in sorted(left):
+            more = False
+            for part in _portions(run, frames, offsets[run]):
+                yield part
+                more = more or (part.offset is not None and len(part.data) >= limit)
+            if not more:
+                left.discard(run)
 
 
-def read_log(
-    remote: Remote, host: Host, run: str, directory: str, stream: str, offset: int, limit: int, only: bool
-) -> bytes:
-    """At most `limit` bytes of one log of a run that may still be alive. Raises CollectFailed."""
-    fields: list[tuple[str, bytes | str]] = [
-        ("root", host.workspace_root),
-        ("prelude", ""),
-        ("limit", str(limit)),
-        ("run", directory),
-        *[(f"{log}_from", str(offset if log == stream else NOWHERE)) for log in LOGS],
-    ]
-    reply = remote.call(host, "collect", fields, deadline=host.deadline, repeatable=True, only=only)
-    if isinstance(reply, Unknown):
-        raise CollectFailed(f"{host.name}: {reply.why}")
-    if reply.code != 0:
-        raise CollectFailed(f"{host.name}: {reply.text('error').strip()}")
-    return reply.first(f"{stream}/{run}") or b""
+def _portions(run: str, frames: Mapping[str, bytes], offsets: dict[str, int]) -> Iterator[Portion]:
+    for frame, file in FILES.items():
+        if data := frames.get(f"{frame}/{run}"):
+            yield Portion(run, file, None, data)
+    for log in LOGS:
+        if data := frames.get(f"{log}/{run}"):
+            yield Portion(run, f"{log}.log", offsets[log], data)
+            offsets[log] += len(data)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.engine.desired import Wanted
     from reconciler.engine.engine import Engine
     from reconciler.engine.world import World
-    from reconciler.model.rows import Event, RunRow
+    from reconciler.model.rows import Event
     from reconciler.record.ledger import Ledger
     from reconciler.record.secrets import Secrets
 
@@ -167,30 +167,6 @@ def refresh(context: Context) -> bool:
     except Occupied:
         return False
     return True
-
-
-def read_remote_log(context: Context, run: "RunRow", stream: str, offset: int, limit: int) -> bytes:
-    """At most `limit` bytes of a run's `stdout` or `stderr` log from `offset` on, from its host; secrets taken out.
-
-    Raises ReconcilerError when the host cannot be asked.
-    """
-    from reconciler.act.collect import read_log
-    from reconciler.record.ledger import Ledger
-
-    fleet = open_fleet(context)
-    with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
-        world = build_world(context, fleet, ledger)
-        desired, _ = fleet.wanted.read(ledger)
-    host = desired.hosts.get(run.host)
-    if host is None:
-        raise ReconcilerError(f"host {run.host} of {run.name} is not in the repository any more")
-    if run.task in desired.tasks:
-        world.learn(desired.tasks[run.task])
-    try:
-        data = read_log(world.remote, host, run.name, run.directory, stream, offset, limit, len(desired.hosts) == 1)
-    finally:
-        world.remote.close()
-    return world.redactor.scrub(data)
 
 
 def printer(context: Context) -> "Listener":

@@ -171,8 +171,8 @@ class Engine:
             case Acted(host, applied, asked_at):
                 self._free(host)
                 self._acted(host, applied, asked_at)
-            case Collected(run, host, why):
-                self._note([self.orders.collected(run, host, why, self.clock())])
+            case Collected(runs, host, why):
+                self._note([self.orders.collected(run, host, why, self.clock()) for run in runs])
             case CommitSeen():
                 self._newest()
             case BellRang(host, is_open, held_by):

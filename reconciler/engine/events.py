@@ -37,9 +37,9 @@ class Acted:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A run's result and logs are here, or why not."""
+    """The results and logs of these runs are here, or why not."""
 
-    run: str
+    runs: tuple[str, ...]
     host: str
     why: str = ""
 

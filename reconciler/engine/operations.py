@@ -5,9 +5,10 @@ from queue import SimpleQueue
 from threading import BoundedSemaphore, Thread
 
 from reconciler.act.apply import Warrant, apply, take
-from reconciler.act.collect import CollectFailed, Portion, collect
+from reconciler.act.collect import Portion, collect
 from reconciler.act.payload import Launch
 from reconciler.engine.events import Acted, Collected, Event, Failed, Looked, Took
+from reconciler.errors import ReconcilerError
 from reconciler.model.change import Change
 from reconciler.model.host import Host
 from reconciler.observe.look import look
@@ -65,18 +66,23 @@ class Operations:
         )
 
     def collect(
-        self, host: Host, run: str, directory: str, have: Callable[[str], int], keep: Callable[[Portion], None]
+        self,
+        host: Host,
+        directories: Mapping[str, str],
+        have: Callable[[str, str], int],
+        keep: Callable[[Portion], None],
     ) -> None:
-        """Bring one ended run's result and logs here; beside the host's other operations, since it only reads."""
-        self.collecting.add(run)
+        """Bring results and logs of ended runs here; beside the host's other operations, since it only reads."""
+        runs = tuple(directories)
+        self.collecting.update(runs)
 
         def bring() -> Collected:
             try:
-                for portion in collect(self._remote, host, run, directory, have):
+                for portion in collect(self._remote, host, directories, have):
                     keep(portion)
-            except CollectFailed as failure:
-                return Collected(run, host.name, str(failure))
-            return Collected(run, host.name)
+            except ReconcilerError as failure:
+                return Collected(runs, host.name, str(failure))
+            return Collected(runs, host.name)
 
         self._start(bring, self._transfers)
 

@@ -61,35 +61,25 @@ class Orders:
         outcomes = []
         for change in plan.changes:
             if change.action is Action.SETTLE and not change.host:
-                for event in self._world.ledger.settle(change.run, replace(LOCAL[change.detail], last=change.last), now, why=change.why):
+                for event in self._world.ledger.settle(
+                    change.run, replace(LOCAL[change.detail], last=change.last), now, why=change.why
+                ):
                     self._world.listen(event)
                 outcomes.append(Outcome(change, Answer.OK, change.detail))
         return outcomes
 
     def collect(self, plan: Plan, hosts: Mapping[str, Host], desired: Desired, sights: Sights) -> None:
         """Start bringing ended runs' results home."""
-        archive = self._world.archive
+        found: dict[str, dict[str, str]] = {}
         for change in plan.changes:
             if change.action is not Action.COLLECT or change.run in self._operations.collecting:
                 continue
-            if change.host not in hosts or not self._first_try(change):
-                continue
-            if change.task in desired.tasks:
-                self._world.learn(desired.tasks[change.task])
-
-            def have(file: str, run: str = change.run) -> int:
-                return archive.size(run, file)
-
-            def keep(portion: Portion, run: str = change.run) -> None:
-                archive.write(run, portion.file, portion.offset, portion.data)
-
-            self._operations.collect(
-                hosts[change.host],
-                change.run,
-                sights.directory(change.host, change.run),
-                have,
-                keep,
-            )
+            if change.host in hosts and self._first_try(change):
+                found.setdefault(change.host, {})[change.run] = sights.directory(change.host, change.run)
+                if change.task in desired.tasks:
+                    self._world.learn(desired.tasks[change.task])
+        for host, directories in found.items():
+            self._operations.collect(hosts[host], directories, self._world.archive.size, self._keep)
 
     def collected(self, run: str, host: str, why: str, now: float) -> Outcome:
         """A run's result is here: read what the worker said of itself."""
@@ -170,6 +160,9 @@ class Orders:
     def hopeless(self, change: Change) -> bool:
         """It has failed three rounds in a row: waiting longer is no use."""
         return self._failed.get(_key(change), 0) >= 3
+
+    def _keep(self, portion: Portion) -> None:
+        self._world.archive.write(portion.run, portion.file, portion.offset, portion.data)
 
     def _first_try(self, change: Change) -> bool:
         key = (change.action.value, change.run, change.host)
