@@ -8,7 +8,7 @@ import stat
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -84,28 +84,25 @@ class Masters:
     def put_down(self, door: Door) -> None:
         """End a master that hangs or whose connection is dead; the next call makes a new one."""
         path = self.socket(door)
-        for pid in _masters_at(path):
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+        _end(_masters_at([path]).values(), signal.SIGKILL)
         path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """End all masters of this process; their remote commands end or go on as after any lost connection."""
         with self._guard:
-            used = list(self._used.items())
+            used = {path: door for path, door in self._used.items() if path.exists()}
             self._used.clear()
-        waiting = [threading.Thread(target=self._exit, args=entry) for entry in used if entry[0].exists()]
-        for thread in waiting:
-            thread.start()
-        for thread in waiting:
-            thread.join()
-
-    def _exit(self, path: Path, door: Door) -> None:
-        if run(door.argv(path, "-O", "exit"), deadline=CHECK).code != 0:
-            for pid in _masters_at(path):
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-        path.unlink(missing_ok=True)
+        found = _masters_at(used)
+        _end(found.values(), signal.SIGTERM)
+        for path, door in used.items():
+            if path not in found:  # a system without /proc
+                run(door.argv(path, "-O", "exit"), deadline=CHECK)
+        until = time.monotonic() + CHECK
+        while (left := _masters_at(used)) and time.monotonic() < until:
+            time.sleep(0.01)
+        _end(left.values(), signal.SIGKILL)
+        for path in used:
+            path.unlink(missing_ok=True)
 
 
 def private_folder(state: Path) -> Path:
@@ -124,12 +121,18 @@ def private_folder(state: Path) -> Path:
     return base / own
 
 
-def _masters_at(path: Path) -> list[int]:
-    """The processes that call themselves the master of this socket: `ssh: <path> [mux]`."""
-    found = []
-    title = f"ssh: {path} [mux]".encode()
-    for entry in Path("/proc").glob("[0-9]*"):
+def _masters_at(paths: Iterable[Path]) -> dict[Path, int]:
+    """The processes that call themselves the masters of these sockets: `ssh: <path> [mux]`."""
+    titles = {f"ssh: {path} [mux]".encode(): path for path in paths}
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*") if titles else ():
         with suppress(OSError):
-            if (entry / "cmdline").read_bytes().rstrip(b"\0 ").startswith(title):
-                found.append(int(entry.name))
+            if path := titles.get((entry / "cmdline").read_bytes().rstrip(b"\0 ")):
+                found[path] = int(entry.name)
     return found
+
+
+def _end(pids: Iterable[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)

@@ -242,6 +242,7 @@ def _start(
             **options,
         ).process
     except (OSError, sh.ForkException) as error:
-        gc.enable()  # sh switches it off around the fork, and forgets to switch it on again when that fails
         reason = error.strerror if isinstance(error, OSError) else "its start failed"
         raise CannotStart(f"{argv[0]} cannot be started: {reason}") from None
+    finally:
+        gc.enable()  # sh switches it off around the fork, and forgets to switch it on again when that fails

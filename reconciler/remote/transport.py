@@ -21,7 +21,7 @@ from reconciler.model.host import Host, Transport
 from reconciler.remote import scripts
 from reconciler.remote.frames import Answer, Fields, Reader, decode, encode
 from reconciler.remote.masters import Masters
-from reconciler.remote.process import CAP, Call, Ended
+from reconciler.remote.process import CAP, Call, Ended, run
 from reconciler.remote.ssh import REMOTE_COMMAND, Door, Settings, Unreachable, door
 from reconciler.remote.stream import Stream, interactive
 from reconciler.remote.why import why_of
@@ -90,9 +90,8 @@ class Remote:
         try:
             way = self._way(host, only)
             if not way.door:
-                call = Call(LOCAL, stdin, piped=True, environment=_local_environment(), directory=Path.home())
-                call.wait(deadline)
-                ended = call.end()
+                here = _local_environment()
+                ended = run(LOCAL, stdin, deadline=deadline, piped=True, environment=here, directory=Path.home())
                 return decode(ended.output, nonce) or _unknown(ended, way, deadline)
             with self._masters.session(way.door, deadline), self._masters.entering(way.door, deadline / 3):
                 return self._converse(way, stdin, nonce, until, deadline, repeatable)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_a_channel_to_a_host_that_dies_ends(tmp_path: Path, machine: Machine) ->
     )
 
 
-def local(**spec: str) -> Host:
+def local(**spec: Any) -> Host:
     return Host("here", transport=Transport.LOCAL, **spec)
 
 
