@@ -91,5 +91,5 @@ def _disk(host: Host, frame: bytes) -> Check:
     if free is None:
         return Check(host.name, "disk", True, "the host could not tell how much is free", warning=True)
     enough = free >= host.min_free
-    why = f"{free / (1 << 30):.1f} GiB free" + ("" if enough else f", less than minFree: nothing new starts there")
+    why = f"{free / (1 << 30):.1f} GiB free" + ("" if enough else ", less than minFree: nothing new starts there")
     return Check(host.name, "disk", enough, why)
