@@ -10,7 +10,7 @@ import pytest
 from tests.remote.harness import HostUnderTest, marked
 
 
-@pytest.fixture()
+@pytest.fixture
 def empty_host(tmp_path: Path) -> Iterator[HostUnderTest]:
     """A host without a workspace."""
     host = HostUnderTest(tmp_path / "ws")
@@ -20,7 +20,7 @@ def empty_host(tmp_path: Path) -> Iterator[HostUnderTest]:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture()
+@pytest.fixture
 def host(empty_host: HostUnderTest) -> HostUnderTest:
     """A host whose lease is held."""
     assert empty_host.take().code == 0

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.remote.harness import BASH, SCRIPTS, HostUnderTest, encode, parse
 
 from reconciler.remote import scripts
+from tests.remote.harness import BASH, SCRIPTS, HostUnderTest, encode, parse
 
 VERBS = sorted(scripts.VERBS)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.remote.harness import HostUnderTest, marked, until
 
 RUN = "build-0123abcd-1"
@@ -26,7 +27,7 @@ STUBBORN = {
 }
 
 
-@pytest.fixture()
+@pytest.fixture
 def decoys(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Strangers: similar marks, similar names, similar places."""
     mark = "RECONCILER_MARK"

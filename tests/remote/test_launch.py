@@ -7,6 +7,7 @@ from dataclasses import replace
 from threading import Thread
 
 import pytest
+
 from tests.remote.harness import BASH, HostUnderTest, parse, until
 
 RUN = "build-0123abcd-1"

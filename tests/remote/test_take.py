@@ -6,6 +6,7 @@ from dataclasses import replace
 from threading import Thread
 
 import pytest
+
 from tests.remote.harness import HostUnderTest
 
 

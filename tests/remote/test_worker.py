@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.remote.harness import HostUnderTest, encode, until
 
 RUN = "build-0123abcd-1"

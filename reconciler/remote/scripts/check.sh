@@ -113,7 +113,7 @@ read_fields
 open_workspace
 check_bash
 check_prelude
-eval "${FIELD[prelude]-}" >/dev/null 2>&1
+prelude_path
 check_programs head tail cat stat mkdir rmdir rm mv ln sleep chmod wc readlink find grep git flock setsid
 check_find
 check_place

@@ -72,10 +72,17 @@ read_fields() {
 # The programs named must be there; the prelude may have to say where they are.
 need() {
   hash -- "$@" 2>/dev/null && return
-  eval "${FIELD[prelude]-}" >/dev/null 2>&1
   local program missing=
+  prelude_path
   for program in "$@"; do hash -- "$program" 2>/dev/null || missing+=" $program"; done
   [[ -z $missing ]] || refuse "these programs are not installed on this host:$missing"
+}
+
+# Takes PATH, and nothing else, from the prelude, which may do whatever a user's script does.
+prelude_path() {
+  local path
+  path=$(eval "${FIELD[prelude]-}" >/dev/null 2>&1; printf %s "$PATH")
+  PATH=${path:-$PATH}
 }
 
 # Sets ROOT, and goes there when it exists.

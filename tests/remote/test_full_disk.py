@@ -1,0 +1,87 @@
+"""A full disk and full inodes: every run ends in a clean state, and nothing is started that could not end."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.remote.harness import HostUnderTest, until
+
+RUN = "build-0123abcd-1"
+
+
+def mountable(place: Path) -> bool:
+    """May this process mount a tmpfs?"""
+    if os.geteuid() != 0:
+        return False
+    made = subprocess.run(["mount", "-t", "tmpfs", "none", str(place)], capture_output=True).returncode == 0
+    return made and subprocess.run(["umount", str(place)], capture_output=True).returncode == 0
+
+
+@pytest.fixture(params=["size=1m", "size=8m,nr_inodes=48"])
+def small(request: pytest.FixtureRequest, empty_host: HostUnderTest) -> Iterator[HostUnderTest]:
+    """A workspace on a tmpfs with little room, or few inodes."""
+    root = empty_host.root
+    root.mkdir()
+    if not mountable(root):
+        pytest.skip("mounting a tmpfs needs root and the right to mount")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", request.param, "none", str(root)], check=True)
+    assert empty_host.take().code == 0
+    yield empty_host
+    subprocess.run(["umount", "-l", str(root)], check=True)
+
+
+FILL_BYTES = "cat /dev/zero >fill 2>/dev/null || true\n"
+FILL_INODES = "i=0; while ((i < 100)) && : >f$((i++)); do :; done 2>/dev/null\n"
+FILL = FILL_INODES + FILL_BYTES
+
+
+@pytest.mark.parametrize(
+    "worker, expected",
+    [
+        ("exit 0", {"state": "succeeded", "rc": "0"}),
+        ("exit 5", {"state": "failed", "rc": "5", "r": "ExitCode"}),
+    ],
+)
+def test_a_worker_that_fills_the_disk_gets_its_result(
+    small: HostUnderTest, worker: str, expected: dict[str, str]
+):
+    result = small.run(RUN, FILL + worker)
+    result.pop("t")
+    assert result == expected
+    assert small.observe().records()[f"_/runs/{RUN}/result"].startswith(f"state={expected['state']}")
+    assert small.operate("cleanup", RUN).startswith("removed ")
+    assert small.run("next-00000000-1", "true")["state"] == "succeeded"
+
+
+def test_output_beyond_the_disk_neither_blocks_nor_breaks_the_worker(small: HostUnderTest):
+    result = small.run(RUN, FILL + "head -c 20000000 /dev/zero | tr '\\0' x; echo end >&2; exit 4")
+    assert (result["state"], result["rc"]) == ("failed", "4")
+
+
+def test_canceling_on_a_full_disk(small: HostUnderTest):
+    small.launch(RUN, FILL + "sleep 60")
+    until(lambda: small.record(RUN, "phase") != "prepare")
+    until(lambda: any("sleep" in open(f"/proc/{pid}/cmdline").read() for pid in small.marked(RUN)))
+    assert small.operate("cancel", RUN, why="over").split()[0] == "canceling"
+    assert small.result(RUN)["state"] in ("canceled", "lost")
+    assert small.marked(RUN) == []
+
+
+def test_a_launch_on_a_full_disk_fails_and_can_be_cleaned_up(small: HostUnderTest):
+    for number in range(100):
+        try:
+            (small.root / f"fill{number}").write_bytes(b"x" * (200_000 if number < 45 else 0))
+        except OSError:
+            break
+    run = "full-00000000-1"
+    assert small.launch(run, "true") == "failed"
+    assert small.record(run, "started") in ("", "void")
+    for file in small.root.glob("fill*"):
+        file.unlink()
+    answer = small.operate("settle", run).split()[0]
+    assert answer in ("already", "void", "absent")
+    assert small.launch("full-00000000-2", "true") == "accepted"
+    assert small.result("full-00000000-2")["state"] == "succeeded"
