@@ -15,6 +15,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.change import Action, Answer, Change, Options, Outcome, Plan
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host
+from reconciler.model.observed import LeaseMark
 from reconciler.model.rows import Event, EventType
 from reconciler.model.run import Result, RunName, State
 from reconciler.observe.parse import run_name
@@ -120,6 +121,8 @@ class Orders:
                 continue
             if self._first_try(change):
                 chosen.setdefault(change.host, []).append(change)
+        if any(change.action is Action.LAUNCH for changes in chosen.values() for change in changes):
+            chosen.update({name: [] for name in self._behind(hosts, sights, warrant) if name not in chosen})
         launches, failed = self._launches(chosen, desired)
         unsent = {outcome.change for outcome in failed}
         intents = self._intents(chosen, launches, hosts, sights, desired, warrant)
@@ -127,12 +130,23 @@ class Orders:
         self._announce(chosen, unsent, now)
         for name, changes in chosen.items():
             todo = [change for change in changes if change not in unsent]
-            if not todo:
+            if changes and not todo:
                 continue
             directories = {change.run: sights.directory(name, change.run) for change in todo}
             mine = {change.run: launches[change.run] for change in todo if change.run in launches}
             self._operations.act(hosts[name], todo, warrant, directories, mine)
         return failed
+
+    def _behind(self, hosts: Mapping[str, Host], sights: Sights, warrant: Warrant) -> list[str]:
+        """Hosts of ours that show an older commit than the one that starts something somewhere now.
+
+        They are told of it by a call without changes, so that a controller at an older commit, which may not know the
+        host that the work went to, sees on any of them that it is behind.
+        """
+        ours = LeaseMark(warrant.number, warrant.ledger)
+        idle = [name for name, host in hosts.items() if not host.former and name not in self._operations.busy]
+        seen = ((name, sights.get(name)) for name in idle)
+        return [name for name, sight in seen if sight and sight.lease == ours and sight.revision != warrant.revision]
 
     def outcomes(self, outcomes: Iterable[Outcome], now: float) -> list[Outcome]:
         """Record what hosts answered."""

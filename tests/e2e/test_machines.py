@@ -41,3 +41,14 @@ def test_thirty_tasks_on_three_hosts(on_machines: OnMachines) -> None:
     ]
     starts = "".join((machine.home / "starts").read_text() for machine in machines).split()
     assert len(starts) == 30
+
+
+def test_a_launch_tells_every_host_of_its_commit(on_machines: OnMachines) -> None:
+    fleet, machines = on_machines(2)
+    fleet.task("one", host="box1")
+    fleet.commit()
+    fleet.reconcile()
+    fleet.task("two", host="box1")
+    commit = fleet.commit()
+    fleet.reconcile()
+    assert [(machine.home / ".reconciler/_/revision").readlink().name for machine in machines] == [commit] * 2
