@@ -122,3 +122,14 @@ def test_a_lost_ledger_starts_nothing_again(fleet: Fleet) -> None:
     assert {key: after[key] for key in ("phase", "run", "host", "attempt")} == {
         key: before[key] for key in ("phase", "run", "host", "attempt")
     }
+
+
+def test_a_local_worker_gets_the_login_and_not_the_controllers_environment(fleet: Fleet) -> None:
+    fleet.local()
+    fleet.environment["SOMEBODY_ELSES_TOKEN"] = "canary-4711"
+    fleet.task("look", "env; tr '\\0' '\\n' </proc/$PPID/environ")
+    fleet.commit()
+    fleet.reconcile()
+    printed = fleet.run("logs", "look", check=0).stdout
+    assert "canary-4711" not in printed
+    assert "HOME=" in printed
