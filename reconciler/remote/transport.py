@@ -30,7 +30,9 @@ PATIENCE = 4.0  # seconds for an answer over a shared connection, before its mas
 SILENCE = 50.0  # seconds without a frame after which a channel counts as dead
 LARGEST_BELL = 1 << 20
 TICK = 0.5
-LOGIN = frozenset({"HOME", "LANG", "LOGNAME", "MAIL", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR"})
+LOGIN = frozenset(
+    {"HOME", "LANG", "LOGNAME", "MAIL", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR"}
+)
 
 LOCAL = ("bash", "--noprofile", "--norc", "-p", "-s")
 # Login shells differ in what they make of `$(…)` or of quotes, none in this: single quotes, then letters and digits.
@@ -259,5 +261,5 @@ def _environment() -> Mapping[str, str]:
 
 
 def _local_environment() -> Mapping[str, str]:
-    """For scripts on this machine: what a login gives, and nothing else that the controller has, such as its secrets."""
+    """For scripts on this machine: what a login gives, and nothing else of the controller's, such as its secrets."""
     return {key: value for key, value in os.environ.items() if key in LOGIN or key.startswith("LC_")}
