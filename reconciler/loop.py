@@ -69,6 +69,7 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
         engine.world.ledger.id,
         lambda host, is_open, held_by: engine.queue.put(BellRang(host, is_open, held_by)),
     )
+    worked: set[str] = set()  # hosts on which something ran since we began
     commits.start()
     round_due = engine.round_at + engine.next_round()
     blind_due = engine.round_at + BLIND
@@ -79,9 +80,10 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
             engine.step(min(wakes if deadline is None else [*wakes, deadline]) - moment)
             if requests:
                 requests.serve(engine)
+            worked |= engine.active_hosts()
+            bells.keep(engine.reachable(None if requests else worked))
             if engine.resting():
                 engine.save()
-                bells.keep(engine.reachable())
                 if done():
                     return
             elif engine.stopped or (deadline is not None and time.monotonic() >= deadline):

@@ -6,7 +6,7 @@ known then. A single cycle, `--wait` and the daemon differ only in what ends the
 
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
@@ -224,6 +224,9 @@ class Engine:
 
     def _acted(self, name: str, applied: Applied, asked_at: float) -> None:
         self._note(self.orders.outcomes(applied.outcomes, self.clock()))
+        if applied.frames is None and applied.holder is None:
+            self.ask([name])  # what became of it is not known; whether the host can be asked is another question
+            return
         if applied.frames is None:
             self._refused(name, applied)
             return
@@ -288,9 +291,10 @@ class Engine:
         """The hosts of the fleet, and the places on the books that no Host names any more."""
         return {**self.desired.hosts, **former_places(self.desired, self.world.ledger.memory())}
 
-    def reachable(self) -> dict[str, Host]:
-        """Hosts whose doorbell is worth an open channel."""
-        return {name: host for name, host in self.hosts().items() if self.sights.get(name) and not host.gone}
+    def reachable(self, among: Collection[str] | None = None) -> dict[str, Host]:
+        """Hosts that were seen (of `among`, when given): their doorbell is worth an open channel."""
+        hosts = {name: host for name, host in self.hosts().items() if self.sights.get(name) and not host.gone}
+        return hosts if among is None else {name: host for name, host in hosts.items() if name in among}
 
     def active_hosts(self) -> set[str]:
         """Hosts with a run that has not ended."""
