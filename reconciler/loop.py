@@ -82,8 +82,8 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
                 requests.serve(engine)
             worked |= engine.active_hosts()
             bells.keep(engine.reachable(None if requests else worked))
+            engine.save()
             if engine.resting():
-                engine.save()
                 if done():
                     return
             elif engine.stopped or (deadline is not None and time.monotonic() >= deadline):

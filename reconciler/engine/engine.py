@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 
 from reconciler.act.apply import Applied, Warrant
 from reconciler.decide import decide, former_places
+from reconciler.engine.books import Books
 from reconciler.engine.desired import Wanted
 from reconciler.engine.events import (
     Acted,
@@ -36,8 +37,6 @@ from reconciler.model.change import Action, Options, Outcome, Plan
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
-from reconciler.model.rows import Event as Entry
-from reconciler.model.rows import EventType
 from reconciler.observe.parse import parse_report
 
 FIRST = 2.0  # seconds after which a round acts on what has answered
@@ -80,8 +79,7 @@ class Engine:
         self.round_at = 0.0  # monotonic; when the hosts were last asked all together
         self._again: set[str] = set()  # hosts to be asked once they are not busy any more
         self._stale = True  # something came in that has not been decided on
-        self._held: frozenset[str] = frozenset()
-        self._saved: Plan | None = None
+        self._books = Books(world, wanted)
 
     # --- the story ---------------------------------------------------------------------------------------------
 
@@ -137,7 +135,9 @@ class Engine:
 
     def _act(self, plan: Plan, moment: float) -> None:
         hosts, ledger = self.hosts(), self.world.ledger
-        self._note(self.orders.settle_here(plan, moment))
+        settled = self.orders.settle_here(plan, moment)
+        self._note(settled)
+        self._stale = bool(settled or plan.forget)  # the ledger knows more now than this plan was made of
         for name in plan.forget:
             ledger.forget([name])
             self.sights.forget(name)
@@ -270,20 +270,9 @@ class Engine:
         return (self.interval or self.desired.fleet.interval) * random.uniform(0.9, 1.1)  # noqa: S311 (no secret)
 
     def save(self) -> None:
-        """Keep how everything stands, for `get` and for the next controller; cheap when nothing changed."""
-        if not self.recording or self.plan is self._saved:
-            return
-        moment = self.clock()
-        files = {name: task.source.file for name, task in self.desired.tasks.items()}
-        self.world.ledger.save_cycle(self.desired, self.plan, moment, self.wanted.authors(self.desired, files))
-        held = frozenset(change.run for change in self.plan.held)
-        if held and held != self._held:
-            self.world.tell([Entry(moment, EventType.HELD, message=self.plan.held_why)])
-        if not held and self.acting:
-            self.world.ledger.revision_acted(self.desired.revision, moment)
-        self._held = held
-        self.world.ledger.expire(self.desired.fleet.retention, moment)
-        self._saved = self.plan
+        """Keep how everything stands; cheap when nothing changed."""
+        if self.recording:
+            self._books.save(self.desired, self.plan, self.clock(), whole=self.resting(), acted=self.acting)
 
     # --- small things -------------------------------------------------------------------------------------------
 
