@@ -4,6 +4,7 @@ Everything that happens comes through one queue; after each handful of events it
 known then. A single cycle, `--wait` and the daemon differ only in what ends them (loop.py).
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -112,7 +113,7 @@ class Engine:
 
     def step(self, timeout: float) -> None:
         """Wait for events for at most `timeout` seconds, take them in, decide when something is new, and act."""
-        for event in self._events(timeout):
+        for event in self._events(min(timeout, self._patience())):
             self._take_in(event)
             self._stale = True
         if self._stale and not self.early():
@@ -255,6 +256,12 @@ class Engine:
     def early(self) -> bool:
         """A round is young and hosts are still answering: better to decide on all of them at once."""
         return bool(self.looking()) and time.monotonic() - self.round_at < FIRST
+
+    def _patience(self) -> float:
+        """For how many seconds it may be put off to decide."""
+        if not self._stale:
+            return math.inf
+        return max(0.0, self.round_at + FIRST - time.monotonic()) if self.early() else 0.0
 
     def looking(self) -> set[str]:
         """Busy hosts; those declared gone are not waited for."""

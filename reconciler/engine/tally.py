@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.errors import Exit
-from reconciler.model.change import Answer, Outcome, Plan
+from reconciler.model.change import Action, Answer, Change, Outcome, Plan
 from reconciler.model.desired import Desired
 from reconciler.model.fleet import Suspend
 from reconciler.model.problem import Severity
@@ -57,13 +57,20 @@ class Tally:
             return Exit.TIMEOUT
         if plan.held:
             return Exit.HELD
-        if plan.unreachable or any(outcome.answer is not Answer.OK for outcome in self.outcomes):
+        if plan.unreachable or self._undone(plan):
             return Exit.PARTIAL
         if self.waiting and any(self._failed(name, desired, plan) for name in desired.tasks):
             return Exit.TASK_FAILED
         if any(problem.severity is Severity.ERROR for problem in desired.problems):
             return Exit.ERROR
         return Exit.OK
+
+    def _undone(self, plan: Plan) -> bool:
+        """Whether an action failed and was not made good, or nobody knows of it and it still seems to be needed."""
+        wanted = {_aim(change) for change in plan.changes}
+        answers = {_aim(outcome.change): outcome.answer for outcome in self.outcomes}
+        unknown = {aim for aim, answer in answers.items() if answer is Answer.UNKNOWN}
+        return Answer.FAILED in answers.values() or bool(unknown & wanted)
 
     def _failed(self, name: str, desired: Desired, plan: Plan) -> bool:
         """An open task, not suspended, that ended other than Succeeded or waits for a person."""
@@ -75,6 +82,11 @@ class Tally:
         if any(wait.task == name and wait.person for wait in plan.waits):
             return True
         return status.state in ENDED and status.state is not State.SUCCEEDED
+
+
+def _aim(change: Change) -> tuple[Action, str]:
+    """What a change is for: a launch that failed is made good by the task's next one, wherever that is."""
+    return change.action, change.task if change.action is Action.LAUNCH else change.run
 
 
 def matches(labels: Mapping[str, str], selector: Mapping[str, str]) -> bool:

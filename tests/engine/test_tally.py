@@ -11,6 +11,7 @@ from reconciler.model.run import State
 from reconciler.model.task import Step, Task
 
 LAUNCH = Change(Action.LAUNCH, "build", "build-1a2b3c4d-1", "box1", "new task")
+AGAIN = Change(Action.LAUNCH, "build", "build-1a2b3c4d-2", "box2", "attempt 1 never started")
 
 
 def desired(problem: bool = False, **task: object) -> Desired:
@@ -31,7 +32,14 @@ CASES = {
     "held before everything else": (desired(True), plan(State.FAILED, held=(LAUNCH,)), [FAILED], "held"),
     "a host unseen before a failed task": (desired(), plan(State.FAILED, unreachable={"box1": "cut"}), [], "partial"),
     "an action that failed": (desired(), plan(), [FAILED], "partial"),
-    "an action whose fate is unknown": (desired(), plan(), [Outcome(LAUNCH, Answer.UNKNOWN)], "partial"),
+    "an action whose fate is unknown": (
+        desired(),
+        plan(changes=(LAUNCH,)),
+        [Outcome(LAUNCH, Answer.UNKNOWN)],
+        "partial",
+    ),
+    "a lost answer to what was done": (desired(), plan(), [Outcome(LAUNCH, Answer.UNKNOWN)], "ok"),
+    "a launch that failed, and the next one did not": (desired(), plan(), [FAILED, Outcome(AGAIN, Answer.OK)], "ok"),
     "a task that failed": (desired(True), plan(State.FAILED), [], "task-failed"),
     "a task that waits for a person": (desired(), plan(State.PENDING, waits=(PERSON,)), [], "task-failed"),
     "a suspended task may wait": (desired(suspend=Suspend.HOLD), plan(State.PENDING, waits=(PERSON,)), [], "ok"),
@@ -60,7 +68,7 @@ def test_the_last_word_on_a_change_counts() -> None:
     tally = Tally()
     tally.add(FAILED)
     tally.add(Outcome(LAUNCH, Answer.OK, "accepted"))
-    assert tally.report(desired(), plan()).exit_name == "ok"
+    assert [outcome.answer for outcome in tally.report(desired(), plan()).outcomes] == [Answer.OK]
 
 
 def test_a_selector_leaves_other_tasks_out() -> None:
