@@ -68,9 +68,7 @@ def kill_supervisor(host: HostUnderTest) -> None:
 
 @pytest.mark.parametrize("kind", STUBBORN)
 def test_cancel_ends_everything(host: HostUnderTest, decoys: list[subprocess.Popen[bytes]], kind: str):
-    decoys.append(
-        subprocess.Popen(["sleep", "60"], env={**os.environ, "RECONCILER_MARK": f"{RUN};{'f' * 16}x"})
-    )
+    decoys.append(subprocess.Popen(["sleep", "60"], env={**os.environ, "RECONCILER_MARK": f"{RUN};{'f' * 16}x"}))
     working(host, STUBBORN[kind])
     time.sleep(0.1)
     assert host.operate("cancel", RUN, why="closed").startswith("canceling ")

@@ -45,9 +45,7 @@ FILL = FILL_INODES + FILL_BYTES
         ("exit 5", {"state": "failed", "rc": "5", "r": "ExitCode"}),
     ],
 )
-def test_a_worker_that_fills_the_disk_gets_its_result(
-    small: HostUnderTest, worker: str, expected: dict[str, str]
-):
+def test_a_worker_that_fills_the_disk_gets_its_result(small: HostUnderTest, worker: str, expected: dict[str, str]):
     result = small.run(RUN, FILL + worker)
     result.pop("t")
     assert result == expected

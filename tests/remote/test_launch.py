@@ -85,7 +85,14 @@ def test_what_was_cleaned_up_never_runs_again(host: HostUnderTest):
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc", "_/runs/../../x-00000000-1", "_/done/a-00000000-1", "a-00000000-1", "_/runs/a-00000000-1/work", "_/runs/A"],
+    [
+        "/etc",
+        "_/runs/../../x-00000000-1",
+        "_/done/a-00000000-1",
+        "a-00000000-1",
+        "_/runs/a-00000000-1/work",
+        "_/runs/A",
+    ],
 )
 @pytest.mark.parametrize("operation", ["launch", "cleanup", "cancel", "settle"])
 def test_paths_outside_the_runs_are_refused(host: HostUnderTest, operation: str, path: str):

@@ -54,7 +54,7 @@ def test_a_workspace_that_cannot_be_read_is_no_empty_one(host: HostUnderTest, tm
     """A failed read must never look like nothing."""
     find = tmp_path / "bin/find"
     find.parent.mkdir()
-    find.write_text("#!/bin/sh\n/usr/bin/find \"$@\"; exit 1\n")
+    find.write_text('#!/bin/sh\n/usr/bin/find "$@"; exit 1\n')
     find.chmod(0o755)
     host.env = {**host.env, "PATH": f"{find.parent}:{host.env['PATH']}"}
     answer = host.observe()

@@ -90,7 +90,14 @@ def test_the_login_s_locale_comes_back(host: HostUnderTest, locale: str | None):
 
 
 def test_the_environment_arrives_byte_for_byte(host: HostUnderTest):
-    environment = {"NASTY": NASTY, "EMPTY": "", "LC_ALL": "C.UTF-8", "CI": "no", "IFS": "x", "RECONCILER_MARK": "forged"}
+    environment = {
+        "NASTY": NASTY,
+        "EMPTY": "",
+        "LC_ALL": "C.UTF-8",
+        "CI": "no",
+        "IFS": "x",
+        "RECONCILER_MARK": "forged",
+    }
     host.run(RUN, 'printf %s "$NASTY"; env >&2', environment=environment)
     assert (host.directory(RUN) / "stdout.log").read_text() == NASTY
     assert not Path("/tmp/pwned").exists()
@@ -109,7 +116,7 @@ def test_secrets_win_over_the_environment_and_leave_no_trace(host: HostUnderTest
     worker = """
     printf %s "$TOKEN"; [[ $PLAIN == env ]]
     grep -rlF canary-8b""1f "$RECONCILER_RUN_DIR" /dev/shm ${XDG_RUNTIME_DIR:-} >&2 || true
-    grep -alF canary-8b""1f /proc/[0-9]*/cmdline >&2 || true
+    grep -salF canary-8b""1f /proc/[0-9]*/cmdline >&2 || true
     """
     secrets = {"TOKEN": canary}
     result = host.run(RUN, worker, environment={"TOKEN": "wrong", "PLAIN": "env"}, secrets=secrets)
@@ -165,7 +172,9 @@ def test_a_prelude_that_fails(host: HostUnderTest, prelude: str, reason: str):
 def test_a_prelude_shapes_the_worker_s_shell(host: HostUnderTest, tmp_path: Path):
     (tmp_path / "tool").write_text("#!/bin/sh\necho found\n")
     (tmp_path / "tool").chmod(0o755)
-    host.prelude = f"echo noise; PATH={tmp_path}:$PATH; export MORE=1; declare -x TOO=2; IFS=/; set -- a b\nidentify() {{ :; }}"
+    host.prelude = (
+        f"echo noise; PATH={tmp_path}:$PATH; export MORE=1; declare -x TOO=2; IFS=/; set -- a b\nidentify() {{ :; }}"
+    )
     assert host.run(RUN, "tool; echo $MORE$TOO")["state"] == "succeeded"
     assert host.log(RUN) == "found\n12\n"
 
@@ -257,7 +266,14 @@ def test_the_run_directory_is_small_afterwards(host: HostUnderTest):
     left = {path.name for path in host.directory(RUN).iterdir()}
     records = {"owner", "started", "phase", "result"}
     assert left == records | {
-        "lock", "run.json", "worker.sh", "settings", "stdout.log", "stderr.log", "supervisor.log", "work",
+        "lock",
+        "run.json",
+        "worker.sh",
+        "settings",
+        "stdout.log",
+        "stderr.log",
+        "supervisor.log",
+        "work",
     }
 
 

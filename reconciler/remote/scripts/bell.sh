@@ -9,14 +9,14 @@ open_workspace
 [[ -d _ && -f _/bell ]] || refuse 'there is no workspace yet'
 [[ ${FIELD[ledger]-} =~ ^[0-9a-f]{8}$ && ${FIELD[seconds]-} =~ ^[1-9][0-9]{0,5}$ ]] || malformed 'ledger or seconds'
 
-# A channel of our own that nobody ended is replaced; another ledger's is respected.
+# A channel of our own that nobody ended is replaced; another ledger's is respected unless told to take over.
 take_holder() {
   local ledger pid start line=''
   local -a stat=()
   { exec 8<>_/holder; } 2>/dev/null || refuse "cannot open $ROOT/_/holder for writing"
   flock -w 1 8 && return
   read -r ledger pid start <_/holder
-  if [[ $ledger != "${FIELD[ledger]}" ]]; then
+  if [[ $ledger != "${FIELD[ledger]}" && ${FIELD[take_over]-} != 1 ]]; then
     frame holder "$ledger"
     frame lease "$ledger"
     finish 3
@@ -24,7 +24,7 @@ take_holder() {
   [[ $pid =~ ^[0-9]+$ ]] && { IFS= read -r -d '' line <"/proc/$pid/stat"; } 2>/dev/null
   read -r -a stat <<<"${line##*) }"
   [[ -n $start && ${stat[19]-} == "$start" ]] && kill -s TERM -- "$pid"
-  flock -w 3 8 || refuse 'the older channel of this ledger does not end'
+  flock -w 3 8 || refuse 'the older channel does not end'
 }
 
 # Lines of the bell from an offset on, and `!` when standard input has ended.

@@ -98,7 +98,7 @@ detach() {
     ((descriptor == 9)) || exec {descriptor}>&-
   done
   exec </dev/null >/dev/null 2>/dev/null
-  exec setsid "$BASH" --noprofile --norc -p "$@"
+  RECONCILER_SUPERVISOR=${DIRECTORY##*/} exec setsid "$BASH" --noprofile --norc -p "$@"
 }
 
 # Puts the run's mark into done/: STATE, REASON, rerun key, time, last.

@@ -71,7 +71,8 @@ identify() {
   local -a stat
   [[ -e /proc/$1/stat ]] && { IFS= read -r -d '' line <"/proc/$1/stat"; } 2>/dev/null
   # A program may put `) ` into its name: what counts comes after the last one.
-  read -r -a stat <<<"${line##*) }"
+  # shellcheck disable=SC2206
+  stat=(${line##*) })
   [[ ${#stat[@]} -gt 19 && ${stat[0]} != [ZX] ]] || return 1
   TICKS=${stat[19]} MEMBER_OF=${stat[3]} SPENT=$((stat[11] + stat[12] + stat[13] + stat[14]))
 }
@@ -91,43 +92,88 @@ lives() {
   return 1
 }
 
+# Has this process the entry in its environment (the run's mark, when none is named)?
 carries() {
-  local entry
-  while IFS= read -r -d '' entry; do
-    [[ $entry == "RECONCILER_MARK=$MARK" ]] && return 0
-  done <"/proc/$1/environ"
+  local entry mark=${2:-RECONCILER_MARK=$MARK}
+  local -a entries=()
+  if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)); then
+    mapfile -d '' -t entries
+  else
+    while IFS= read -r -d '' entry; do entries+=("$entry"); done
+  fi <"/proc/$1/environ"
+  [[ "${entries[*]}" == *"$mark"* ]] || return 1
+  for entry in "${entries[@]}"; do
+    [[ $entry == "$mark" ]] && return 0
+  done
   return 1
 } 2>/dev/null
 
+# Sets FORKS to the number of processes and threads ever started here.
+count_forks() {
+  local text=
+  IFS= read -r -d '' text </proc/stat
+  [[ $text =~ processes\ ([0-9]+) ]] && FORKS=${BASH_REMATCH[1]}
+}
+
+# Are all processes of the run sure to have a pid above FIRST? Only while the numbers cannot have begun anew.
+above_first() {
+  local most tasks rest
+  [[ -n ${FIRST-} ]] && count_forks && read -r most </proc/sys/kernel/pid_max &&
+    read -r rest rest rest tasks rest </proc/loadavg &&
+    ((FIRST + FORKS - FORKS_BEFORE + 2 * ${tasks#*/} + 500 < most))
+}
+
 # Finds what carries MARK or is of SESSION: FOUND remembers each by its start, LIVING lists those alive now.
-# The scan carries a mark of its own; when it does not find itself, it fails, and nothing is known.
+# The scan has to find a mark of its own; when it does not, it fails, and nothing is known.
 scan() {
-  local token=$RANDOM.$BASHPID.$RANDOM text self path pid look fresh
-  local -A before=()
-  for path in /proc/[0-9]*; do before[$path]=1; done
+  local pid look fresh low=0
+  local -A seen=()
+  local -a all pids=()
+  above_first && low=$FIRST
+  all=(/proc/[0-9]*)
+  for pid in "${all[@]#/proc/}"; do
+    ((pid > low)) && pids+=("$pid") && seen[$pid]=1
+  done
+  if ((low && ${#pids[@]} <= 30)); then
+    carries "$$" "RECONCILER_SUPERVISOR=$RUN" || return 1
+    for pid in "${pids[@]}"; do examine "$pid"; done
+  else
+    sift "${pids[@]}" || return 1
+  fi
+  # What was born meanwhile may be the child of what died meanwhile: looks again until there is nobody new.
+  for look in 1 2 3 4; do
+    fresh=0
+    all=(/proc/[0-9]*)
+    for pid in "${all[@]#/proc/}"; do
+      ((pid > low)) && [[ -z ${seen[$pid]-} ]] || continue
+      seen[$pid]=1 fresh=1
+      examine "$pid"
+    done
+    ((fresh)) || break
+  done
+  survey
+}
+
+# Examines those of many processes that one grep finds. It runs under a mark of its own, and has to find that, too.
+sift() {
+  local token=$RANDOM.$BASHPID.$RANDOM text self path pid
   # shellcheck disable=SC2016
   text=$(RECONCILER_SCAN=$token exec "$BASH" --noprofile --norc -pc 'echo "$$"
-    files=(/proc/[0-9]*/environ)
-    (($# > 2)) && files+=(/proc/[0-9]*/stat)
-    exec grep -lzsE -e "^RECONCILER_SCAN=$RECONCILER_SCAN\$" "$@" -- "${files[@]}"' scan -e "^RECONCILER_MARK=$MARK\$" \
-    ${SESSION:+-e "\\) [A-Za-z] -?[0-9]+ -?[0-9]+ $SESSION [^)]*\$"})
+    mark=$1 session=$2
+    shift 2
+    files=("${@/%//environ}" "/proc/$$/environ")
+    set -- -e "^RECONCILER_SCAN=$RECONCILER_SCAN\$" -e "^RECONCILER_MARK=$mark\$"
+    if [[ -n $session ]]; then
+      files+=("${files[@]/%environ/stat}")
+      set -- "$@" -e "\) [A-Za-z] -?[0-9]+ -?[0-9]+ $session [^)]*\$"
+    fi
+    exec grep -lzsE "$@" -- "${files[@]}"' sift "$MARK" "$SESSION" "${@/#//proc/}")
   self=${text%%"$NL"*}
   [[ $text$NL == *"/proc/$self/environ$NL"* ]] || return 1
   for path in $text; do
     pid=${path#/proc/} pid=${pid%%/*}
     [[ $pid == "$self" ]] || examine "$pid"
   done
-  # What was born meanwhile may be the child of what died meanwhile: looks again until there is nobody new.
-  for look in 1 2 3 4 5 6 7 8; do
-    fresh=0
-    for path in /proc/[0-9]*; do
-      [[ -n ${before[$path]-} ]] && continue
-      before[$path]=1 fresh=1
-      examine "${path#/proc/}"
-    done
-    ((fresh)) || break
-  done
-  survey
 }
 
 # Adds a process to FOUND when it is one of the run's.
@@ -162,7 +208,9 @@ send() {
 end_all() {
   local quiet=0 deadline pid fresh
   scan || return 2
-  if ((${#LIVING[@]})); then
+  if ((${#LIVING[@]} == 0)); then
+    quiet=1
+  else
     send TERM "${LIVING[@]}"
     send CONT "${LIVING[@]}"
     uptime

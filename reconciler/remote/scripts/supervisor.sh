@@ -92,6 +92,8 @@ supervise() {
   trap 'stop IdleTimeout' VTALRM
   open_run "$1"
   exec 2>>supervisor.log
+  unset -v RECONCILER_SUPERVISOR
+  count_forks && FIRST=$$ FORKS_BEFORE=$FORKS
   identify "$$" || exit 70
   STARTED=$TICKS
   if ! record . started "p=$$;s=$STARTED;b=$BOOT"; then
@@ -136,7 +138,8 @@ conclude() {
     break
   done
   keep_answer
-  phase=$(readlink phase)
+  # `work` is there and a directory, so a link to it needs no reading.
+  [[ -d phase ]] || phase=$(readlink phase)
   # It may have failed to turn into the worker in the last moment.
   [[ ${CODE-} == 126 && $(<supervisor.log) == *'PrepareFailed: '* ]] && phase=prepare
   if [[ $how == cancel && -L cancel ]]; then
