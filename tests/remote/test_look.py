@@ -145,13 +145,13 @@ def test_only_run_directories_are_collected(host: HostUnderTest, path: str):
 class Channel:
     """An open doorbell: its lines so far."""
 
-    def __init__(self, host: HostUnderTest, seconds: int) -> None:
+    def __init__(self, host: HostUnderTest, seconds: int, *more: tuple[str, str]) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
             BASH, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(host.env)
         )
         assert self.process.stdin
-        self.process.stdin.write(host.stdin("bell", [("ledger", host.ledger), ("seconds", str(seconds))]))
+        self.process.stdin.write(host.stdin("bell", [("ledger", host.ledger), ("seconds", str(seconds)), *more]))
         self.process.stdin.flush()
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
@@ -219,6 +219,16 @@ def test_taking_over_ends_the_other_bell(host: HostUnderTest):
     assert channel.ended()
     with bell(other):
         assert host.observe().pairs("workspace")["holder"] == "ffffffff"
+
+
+def test_a_bell_may_take_over_too(host: HostUnderTest):
+    first = Channel(host, 60)
+    until(lambda: "n0nce frame ready 0" in first.lines)
+    second = Channel(replace(host, ledger="ffffffff"), 60, ("take_over", "1"))
+    until(lambda: "n0nce frame ready 0" in second.lines)
+    assert first.ended()
+    second.hang_up()
+    assert second.ended()
 
 
 def test_a_bell_that_was_killed_holds_nothing(host: HostUnderTest):
