@@ -15,7 +15,7 @@ GRACE = 15.0  # seconds beyond the host's deadline for calls that write: a slow 
 
 # The words of docs/protocol.md that mean the change is as good as done.
 DONE = {
-    Action.SETTLE: {"void", "lost", "settling", "alive", "already"},
+    Action.SETTLE: {"void", "lost", "settling", "alive", "already", "absent"},
     Action.CANCEL: {"canceling", "canceled", "void", "already", "absent"},
     Action.LAUNCH: {"accepted"},
     Action.CLEANUP: {"removed", "already"},
