@@ -1,7 +1,7 @@
 """Which observed host is which place: renamed, moved, wiped, shared, or no longer named by any document."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host, Place
@@ -39,13 +39,13 @@ def former_places(desired: Desired, memory: Memory) -> Mapping[str, Host]:
 
     They are asked like hosts. Key: the old Host name when it is free, else `name@address`.
     """
-    return {key: _as_host(desired, place) for key, place in _former(desired, memory).items()}
+    return {key: _as_host(desired, memory, place) for key, place in _former(desired, memory).items()}
 
 
 def spots(desired: Desired, observed: Observed, memory: Memory) -> dict[str, Spot]:
     """Takes what one cycle knows of hosts; returns a Spot per declared, former and otherwise observed key."""
     former = _former(desired, memory)
-    hosts = {**desired.hosts, **{key: _as_host(desired, place) for key, place in former.items()}}
+    hosts = {**desired.hosts, **{key: _as_host(desired, memory, place) for key, place in former.items()}}
     strangers = {key: Host(name=key, former=True) for key in observed if key not in hosts}
     looks: dict[str, Seen | Unseen] = {
         key: observed.get(key, Unseen("not asked")) for key in sorted({**hosts, **strangers})
@@ -119,9 +119,12 @@ def _sorted(places: Iterable[Place]) -> list[Place]:
     return sorted(places, key=lambda place: (place.host, place.door, not place.workspace_id, place.workspace_id))
 
 
-def _as_host(desired: Desired, place: Place) -> Host:
-    """How to reach it is as its namesake says, if there is one: identity, proxy, options."""
+def _as_host(desired: Desired, memory: Memory, place: Place) -> Host:
+    """It is reached as its document said, as far as that is known, else as its namesake is."""
     like = desired.hosts.get(place.host, Host(name=place.host))
+    kept = (one for _, one in sorted(memory.hosts.items()) if one.place.door == place.door and one.reach)
+    if (known := next(kept, None)) and known.reach:
+        like = replace(like, **asdict(known.reach))
     return replace(
         like,
         name=place.host,

@@ -62,6 +62,7 @@ def takes(scene: Scene, lease: Lease, changes: Iterable[Change]) -> tuple[str, .
     effects = [change for change in changes if change.host and change.action is not Action.COLLECT]
     wanted = {change.host for change in effects if not lease.holds(scene.spots[change.host])}
     wanted |= {known.host for known in scene.runs if _needs_newer_report(known)}
+    wanted |= {spot.key for spot in scene.spots.values() if _renamed(spot)}
     if any(change.action is Action.LAUNCH for change in effects):
         wanted |= {
             spot.key
@@ -79,6 +80,11 @@ def takes(scene: Scene, lease: Lease, changes: Iterable[Change]) -> tuple[str, .
 
 def _ours_to_take(scene: Scene) -> list[Spot]:
     return [spot for spot in scene.spots.values() if not spot.stranger]
+
+
+def _renamed(spot: Spot) -> bool:
+    """Its workspace still goes by the old name, which the next controller would look for."""
+    return spot.declared and not spot.host.gone and spot.seen is not None and spot.seen.host_name not in ("", spot.key)
 
 
 def _unresolved(known: Known) -> bool:

@@ -109,7 +109,7 @@ class Engine:
             if name in self.operations.busy:
                 self._again.add(name)  # what it is busy with may answer with what was true before
             elif name in hosts:
-                self.operations.look(hosts[name], self.desired.fleet.id, only=len(self.desired.hosts) == 1)
+                self.operations.look(name, hosts[name], self.desired.fleet.id, only=len(self.desired.hosts) == 1)
 
     def step(self, timeout: float) -> None:
         """Wait for events for at most `timeout` seconds, take them in, decide when something is new, and act."""
@@ -151,7 +151,7 @@ class Engine:
                 if name in hosts and name not in self.operations.busy:
                     former = self.sights.named(name)
                     warrant = self._warrant(plan.number)
-                    self.operations.take(hosts[name], warrant, rename_from=former, take_over=self.take_over)
+                    self.operations.take(name, hosts[name], warrant, rename_from=former, take_over=self.take_over)
             return  # the takes answer with newer reports; then it is decided again
         if not ledger.memory().whole and any(change.action is Action.LAUNCH for change in plan.changes):
             ledger.whole()

@@ -30,20 +30,18 @@ class Operations:
         self.busy: dict[str, str] = {}  # host -> operation
         self.collecting: set[str] = set()  # runs
 
-    def look(self, host: Host, fleet_id: str, *, only: bool) -> None:
-        """Ask for a report."""
-        self.busy[host.name] = "look"
-        self._start(
-            lambda: Looked(host.name, look(self._remote, host, fleet_id=fleet_id, only=only, clock=self._clock))
-        )
+    def look(self, name: str, host: Host, fleet_id: str, *, only: bool) -> None:
+        """Ask for a report. `name`: as the loop knows it; a former place may have a namesake."""
+        self.busy[name] = "look"
+        self._start(lambda: Looked(name, look(self._remote, host, fleet_id=fleet_id, only=only, clock=self._clock)))
 
-    def take(self, host: Host, warrant: Warrant, *, rename_from: str, take_over: bool) -> None:
+    def take(self, name: str, host: Host, warrant: Warrant, *, rename_from: str, take_over: bool) -> None:
         """Take the lease."""
-        self.busy[host.name] = "take"
+        self.busy[name] = "take"
         asked_at = self._clock()
         self._start(
             lambda: Took(
-                host.name,
+                name,
                 warrant.number,
                 take(self._remote, host, warrant, rename_from=rename_from, take_over=take_over),
                 asked_at,
@@ -52,6 +50,7 @@ class Operations:
 
     def act(
         self,
+        name: str,
         host: Host,
         changes: Sequence[Change],
         warrant: Warrant,
@@ -59,14 +58,13 @@ class Operations:
         launches: Mapping[str, Launch],
     ) -> None:
         """Carry changes out, all of them in one call."""
-        self.busy[host.name] = "act"
+        self.busy[name] = "act"
         asked_at = self._clock()
-        self._start(
-            lambda: Acted(host.name, apply(self._remote, host, changes, warrant, directories, launches), asked_at)
-        )
+        self._start(lambda: Acted(name, apply(self._remote, host, changes, warrant, directories, launches), asked_at))
 
     def collect(
         self,
+        name: str,
         host: Host,
         directories: Mapping[str, str],
         have: Callable[[str, str], int],
@@ -81,8 +79,8 @@ class Operations:
                 for portion in collect(self._remote, host, directories, have):
                     keep(portion)
             except ReconcilerError as failure:
-                return Collected(runs, host.name, str(failure))
-            return Collected(runs, host.name)
+                return Collected(runs, name, str(failure))
+            return Collected(runs, name)
 
         self._start(bring, self._transfers)
 

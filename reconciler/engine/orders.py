@@ -80,7 +80,7 @@ class Orders:
                 if change.task in desired.tasks:
                     self._world.learn(desired.tasks[change.task])
         for host, directories in found.items():
-            self._operations.collect(hosts[host], directories, self._world.archive.size, self._keep)
+            self._operations.collect(host, hosts[host], directories, self._world.archive.size, self._keep)
 
     def collected(self, run: str, host: str, why: str, now: float) -> Outcome:
         """A run's result is here: read what the worker said of itself."""
@@ -134,7 +134,7 @@ class Orders:
                 continue
             directories = {change.run: sights.directory(name, change.run) for change in todo}
             mine = {change.run: launches[change.run] for change in todo if change.run in launches}
-            self._operations.act(hosts[name], todo, warrant, directories, mine)
+            self._operations.act(name, hosts[name], todo, warrant, directories, mine)
         return failed
 
     def _behind(self, hosts: Mapping[str, Host], sights: Sights, warrant: Warrant) -> list[str]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.errors import ReconcilerError
 from reconciler.load.documents import Document
@@ -58,7 +58,7 @@ class World:
 
     def took(self, host: Host, sight: Seen, number: int, now: float) -> None:
         """Record that a host's lease is ours."""
-        self.ledger.taken(replace(host.place, workspace_id=sight.workspace_id), number, now)
+        self.ledger.taken(host, sight.workspace_id, number, now)
 
     def tell(self, events: Sequence[Event]) -> None:
         """Record events and pass them on."""

@@ -42,6 +42,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How a place is talked to, as the document said that last named it."""
+
+    identity_file: str = ""
+    host_keys: tuple[str, ...] = ()
+    deadline: float = 15.0
+    proxy_jump: str = ""
+    ssh_options: Mapping[str, str] = field(default_factory=dict)
+    shell_prelude: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """A Host document with the fleet's defaults filled in."""
 
@@ -71,6 +83,13 @@ class Host:
     def place(self) -> Place:
         """The place this document names, before its workspace id is known."""
         return Place(self.name, self.transport, self.address, self.user, self.port, self.workspace_root)
+
+    @property
+    def reach(self) -> Reach:
+        """What is kept of this document for when no document names its place any more."""
+        return Reach(
+            self.identity_file, self.host_keys, self.deadline, self.proxy_jump, self.ssh_options, self.shell_prelude
+        )
 
 
 @dataclass(frozen=True, slots=True)

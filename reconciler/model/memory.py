@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciler.model.host import Place
+from reconciler.model.host import Place, Reach
 from reconciler.model.run import Result, RunName, State
 
 
@@ -36,6 +36,7 @@ class HostMemory:
     drain_since: float | None = None
     stuck: str = ""  # why it is cordoned automatically
     gone: bool = False  # its Host said `gone: true` when last in git: nothing there is waited for or asked again
+    reach: Reach | None = None  # how to talk to it when no Host names it any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from reconciler.model.host import Facts, Place, Transport
+from reconciler.model.host import Facts, Place, Reach, Transport
 from reconciler.model.memory import HostMemory, RunMemory, TaskMemory
 from reconciler.model.rows import Event, EventType, TaskRow
 from reconciler.model.run import Result, RunName, State
@@ -66,6 +66,7 @@ HOST = [
     "unseen",
     "facts",
     "row",
+    "reach",
 ]
 TASK = ["name", "first_seen_at", "digest", "left_at", "row"]
 EVENT = ["time", "type", "task", "run", "host", "why", "message"]
@@ -172,13 +173,14 @@ def host_to_row(key: str, record: HostRecord) -> tuple[Any, ...]:
         safe(record.unseen),
         json.dumps({key: _figure(value) for key, value in asdict(record.facts).items()}),
         record.row,
+        json.dumps(asdict(host.reach), sort_keys=True) if host.reach else None,
     )
 
 
 def host_from_row(row: tuple[Any, ...], places: Places) -> tuple[str, HostRecord]:
     """The key and the host in a row of HOST."""
-    taken, seen_at, drain_since, stuck, gone, unseen, facts, shown = row[8:]
-    memory = HostMemory(places.of(row[1:8]), taken, seen_at, drain_since, stuck, bool(gone))
+    taken, seen_at, drain_since, stuck, gone, unseen, facts, shown, reach = row[8:]
+    memory = HostMemory(places.of(row[1:8]), taken, seen_at, drain_since, stuck, bool(gone), _reach(reach))
     return row[0], HostRecord(memory, unseen, Facts(**json.loads(facts)), shown)
 
 
@@ -231,6 +233,13 @@ def _place(place: Place) -> tuple[Any, ...]:
         place.workspace_root,
         place.workspace_id,
     )
+
+
+def _reach(text: str | None) -> Reach | None:
+    if text is None:
+        return None
+    said = json.loads(text)
+    return Reach(**{**said, "host_keys": tuple(said["host_keys"])})
 
 
 def _time(at: float | None) -> float | None:

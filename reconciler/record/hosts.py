@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.model.host import Host
+from reconciler.model.host import Host, Reach
 from reconciler.model.memory import HostMemory
 from reconciler.model.observed import Seen
 from reconciler.model.rows import Event, EventType
@@ -99,7 +99,9 @@ class HostBook(Room):
                         held.put_host(connection, key, held.hosts[key])
 
     def _first(self, key: str, host: Host, now: float) -> HostMemory:
-        return HostMemory(host.place, drain_since=now if key in self._draining else None, gone=host.gone)
+        return HostMemory(
+            host.place, drain_since=now if key in self._draining else None, gone=host.gone, reach=_reach(host, None)
+        )
 
     def _seen(self, key: str, old: HostRecord | None, host: Host, seen: Seen, now: float) -> tuple[HostRecord, bool]:
         """The record of a host that was seen, and whether the old one is that of another place, to be kept apart."""
@@ -116,6 +118,7 @@ class HostBook(Room):
             seen_at=now,
             stuck=f"processes of {', '.join(seen.stuck)} survived KILL" if seen.stuck else "",
             gone=known.gone if host.former else host.gone,
+            reach=_reach(host, known),
         )
         return HostRecord(memory, "", seen.facts, old.row if old else None), parted
 
@@ -159,6 +162,12 @@ def _absent(held: Held, seen: Seen, old: HostRecord | None, fresh: HostRecord) -
             if record.memory.result is not None:
                 gone.append(replace(record, memory=replace(record.memory, cleaned=True)))
     return gone
+
+
+def _reach(host: Host, known: HostMemory | None) -> Reach | None:
+    if host.former:
+        return known.reach if known else None
+    return host.reach
 
 
 def _alike(old: HostRecord, fresh: HostRecord) -> bool:

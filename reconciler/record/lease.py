@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from reconciler.model.host import Place
+from reconciler.model.host import Host
 from reconciler.model.memory import HostMemory
+from reconciler.record.places import key_of
 from reconciler.record.records import HostRecord
 from reconciler.record.room import Room
 
@@ -19,22 +20,23 @@ class LeaseBook(Room):
                 held.put_meta(connection, "epoch", str(number))
                 held.put_meta(connection, "whole", "0")
 
-    def taken(self, place: Place, number: int, now: float) -> None:
+    def taken(self, host: Host, workspace_id: str, number: int, now: float) -> None:
         """A host obeys `number` now; what its workspace was called before is the same place. Raises LedgerError."""
         with self._looking() as held:
-            old = held.hosts.get(place.host)
-            memory = replace(old.memory, place=place) if old else HostMemory(place)
+            own, place = key_of(held.hosts, host), replace(host.place, workspace_id=workspace_id)
+            old = held.hosts.get(own)
+            memory = old.memory if old else HostMemory(place, reach=None if host.former else host.reach)
             former = [
                 key
                 for key, record in held.hosts.items()
-                if key != place.host and place.workspace_id and record.memory.place.workspace_id == place.workspace_id
+                if key != own and place.workspace_id and record.memory.place.workspace_id == place.workspace_id
             ]
-            fresh = HostRecord(replace(memory, taken=number, seen_at=now)) if old is None else old
-            fresh = replace(fresh, memory=replace(memory, taken=number, seen_at=now))
+            memory = replace(memory, place=place, taken=number, seen_at=now)
+            fresh = replace(old, memory=memory) if old else HostRecord(memory)
             with self._writing() as connection:
                 for key in former:
                     held.remove_host(connection, key)
-                held.put_host(connection, place.host, fresh)
+                held.put_host(connection, own, fresh)
 
     def whole(self) -> None:
         """Every host was taken since a foreign ledger was last met. Raises LedgerError."""

@@ -35,6 +35,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             kind TEXT NOT NULL, name TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (kind, name)
         ) WITHOUT ROWID""",
     ),
+    ("ALTER TABLE hosts ADD COLUMN reach TEXT",),
 )
 
 

@@ -49,7 +49,7 @@ class TaskBook(DocumentBook):
             tasks.update(_left(held, desired, now))
             rows = {name: _host_json(host) for name, host in desired.hosts.items()}
             hosts = {
-                name: replace(held.hosts.get(name, HostRecord(HostMemory(host.place, gone=host.gone))), row=rows[name])
+                name: replace(held.hosts.get(name, _unasked(host)), row=rows[name])
                 for name, host in desired.hosts.items()
             }
             hosts.update({key: replace(held.hosts[key], row=None) for key in held.hosts.keys() - rows.keys()})
@@ -127,10 +127,14 @@ def _gone(held: Held, desired: Desired) -> dict[str, HostRecord]:
     for name, host in desired.hosts.items():
         old = held.hosts.get(name)
         if old is None and host.gone:
-            found[name] = HostRecord(HostMemory(host.place, gone=True))
+            found[name] = _unasked(host)
         elif old is not None and old.memory.gone != host.gone:
             found[name] = replace(old, memory=replace(old.memory, gone=host.gone))
     return found
+
+
+def _unasked(host: Host) -> HostRecord:
+    return HostRecord(HostMemory(host.place, gone=host.gone, reach=host.reach))
 
 
 def _host_json(host: Host) -> str:

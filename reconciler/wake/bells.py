@@ -3,6 +3,7 @@
 A line only makes the loop look at that host; a lost, late or false one costs time, never truth.
 """
 
+import time
 from collections.abc import Callable
 from threading import Event, Thread
 
@@ -18,13 +19,23 @@ REOPEN_MOST = 60.0
 class Bells:
     """Keeps a channel to every host it is told of. `rang(host, open, held_by)` is called from threads."""
 
-    def __init__(self, remote: Remote, ledger: str, rang: Callable[[str, bool, str], None]) -> None:
+    def __init__(
+        self, remote: Remote, ledger: str, rang: Callable[[str, bool, str], None], *, take_over: bool = False
+    ) -> None:
+        """`take_over`: the first channel to a host ends the one that another ledger has open there."""
         self._remote = remote
         self._ledger = ledger
         self._rang = rang
+        self._take_over = take_over
         self._stops: dict[str, Event] = {}
         self._hosts: dict[str, Host] = {}
-        self.open: set[str] = set()
+        self._ready: set[Event] = set()  # the stops of the channels that are open
+        self._taken: set[str] = set()  # hosts where a channel of ours was open once
+
+    @property
+    def open(self) -> set[str]:
+        """Hosts whose channel is open now."""
+        return {name for name, stop in self._stops.items() if stop in self._ready}
 
     def keep(self, hosts: dict[str, Host]) -> None:
         """Open channels to `hosts`, close those to any other; a host that moved gets a new one."""
@@ -44,28 +55,30 @@ class Bells:
     def _listen(self, host: Host, stop: Event) -> None:
         pause = REOPEN
         while not stop.is_set():
+            began = time.monotonic()
             reply = self._channel(host, stop)
-            self.open.discard(host.name)
+            opened = stop in self._ready
+            self._ready.discard(stop)
             if stop.is_set():
                 return
-            if isinstance(reply, Unknown):
-                stop.wait(pause)
-                pause = min(2 * pause, REOPEN_MOST)
-            else:
+            if isinstance(reply, Answer) and reply.code == 3:
+                self._rang(host.name, False, reply.text("lease").strip() or "another controller")
+            if opened:
                 pause = REOPEN
-                if reply.code == 3:
-                    self._rang(host.name, False, reply.text("lease").strip() or "another controller")
-                    stop.wait(REOPEN_MOST)
-                elif reply.code != 0:
-                    stop.wait(REOPEN_MOST)
+                if time.monotonic() - began >= REOPEN:
+                    continue  # it served its time, or broke: what rang in between is seen when it is open again
+            stop.wait(pause)
+            pause = min(2 * pause, REOPEN_MOST)
 
     def _channel(self, host: Host, stop: Event) -> Unknown | Answer:
         def heard(name: str, data: bytes) -> None:
             if name == "ready":
-                self.open.add(host.name)
+                self._ready.add(stop)
+                self._taken.add(host.name)
                 self._rang(host.name, True, "")
             elif name == "bell" and data.strip():
                 self._rang(host.name, True, "")
 
+        take_over = self._take_over and host.name not in self._taken
         fields = [("root", host.workspace_root), ("prelude", ""), ("ledger", self._ledger), ("seconds", str(OPEN_FOR))]
-        return self._remote.channel(host, "bell", fields, heard, stop)
+        return self._remote.channel(host, "bell", [*fields, ("take_over", "1" if take_over else "0")], heard, stop)

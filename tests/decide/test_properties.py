@@ -321,7 +321,7 @@ def takes_come_to_an_end(given_: Input, plan: Plan) -> None:
             assert look.lease is None or look.lease.number < plan.number or look.lease == mark, (look.lease, mark)
             host = desired.hosts.get(key) or former[key]
             kept[key] = HostMemory(replace(host.place, workspace_id=look.workspace_id), taken=plan.number, seen_at=NOW)
-            looks[key] = replace(look, lease=mark, taken=plan.number)
+            looks[key] = replace(look, lease=mark, taken=plan.number, host_name=host.name, asked_at=NOW)
         epoch = plan.number if plan.fresh else memory.epoch
         memory = replace(memory, number=plan.number, epoch=epoch, whole=memory.whole and not plan.fresh)
         plan = decide(desired, looks, memory, NOW, options)

@@ -231,14 +231,14 @@ class TestHosts:
         assert ledger.memory().hosts["h1"].stuck == ""
 
     def test_taken(self, ledger: Ledger) -> None:
-        ledger.taken(place(host()), 4, 30.0)
+        ledger.taken(host(), "w1", 4, 30.0)
         ledger.observe(host(), seen(lease=LeaseMark(4, ledger.id), taken=4), 31.0)
         assert ledger.memory().hosts["h1"].taken == 4
         ledger.observe(host(), seen(lease=LeaseMark(4, ledger.id)), 32.0)
         assert ledger.memory().hosts["h1"].taken == 4
 
     def test_wiped(self, ledger: Ledger) -> None:
-        ledger.taken(place(host()), 4, 30.0)
+        ledger.taken(host(), "w1", 4, 30.0)
         ledger.observe(host(), seen(running(name()), ended(name("old"))), 31.0)
         ledger.observe(host(), seen(workspace="", of=""), 32.0)
         memory = ledger.memory()
@@ -247,14 +247,33 @@ class TestHosts:
         assert not memory.runs[RUN].cleaned
         assert memory.runs[str(name("old"))].cleaned
 
+    def test_a_former_place_is_taken_beside_its_namesake(self, ledger: Ledger) -> None:
+        ledger.observe(host(), seen(running(name())), 30.0)
+        moved = host(address="10.0.0.2", identity_file="~/.ssh/new")
+        ledger.observe(moved, seen(workspace="w2"), 31.0)
+        ledger.taken(replace(host(), former=True), "w1", 4, 32.0)
+        memory = ledger.memory()
+        assert memory.hosts["h1"].place == place(moved, "w2")
+        assert (memory.hosts["h1@10.0.0.1"].place, memory.hosts["h1@10.0.0.1"].taken) == (place(host()), 4)
+
+    def test_how_a_place_was_reached_is_kept_for_when_no_document_names_it(self, ledger: Ledger) -> None:
+        door = {
+            "identity_file": "~/.ssh/key",
+            "host_keys": ("ssh-ed25519 AAAA",),
+            "ssh_options": {"Compression": "yes"},
+        }
+        ledger.observe(host(**door), seen(running(name())), 30.0)
+        ledger.observe(replace(host(), former=True), seen(running(name())), 31.0)
+        assert ledger.memory().hosts["h1"].reach == host(**door).reach
+
     def test_renamed_is_the_same_place_once_taken(self, ledger: Ledger) -> None:
-        ledger.taken(place(host()), 4, 30.0)
+        ledger.taken(host(), "w1", 4, 30.0)
         ledger.observe(host(), seen(running(name())), 31.0)
         renamed = host("h9", "10.0.0.1")
         ledger.observe(renamed, seen(running(name()), of="h1"), 32.0)  # its workspace goes by the old name
         assert ledger.memory().hosts["h1"].place.workspace_id == "w1"
         assert ledger.memory().hosts["h9"].place.workspace_id == ""
-        ledger.taken(place(renamed), 5, 33.0)
+        ledger.taken(renamed, "w1", 5, 33.0)
         ledger.observe(renamed, seen(running(name()), of="h9"), 34.0)
         memory = ledger.memory()
         assert list(memory.hosts) == ["h9"]

@@ -21,7 +21,6 @@ from tests.record.builders import (
     intent,
     mark,
     name,
-    place,
     plan,
     preparing,
     running,
@@ -90,7 +89,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(where=hosts, workspace=st.sampled_from(WORKSPACES), number=st.integers(1, 9))
     def taken(self, where: object, workspace: str, number: int) -> None:
-        self.ledger.taken(place(where, workspace), number, self.now())  # type: ignore[arg-type]
+        self.ledger.taken(where, workspace, number, self.now())  # type: ignore[arg-type]
 
     @rule()
     def whole(self) -> None:
