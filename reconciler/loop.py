@@ -14,13 +14,13 @@ from reconciler.engine.engine import Engine
 from reconciler.engine.events import BellRang, CommitSeen
 from reconciler.engine.goals import next_time, settled
 from reconciler.engine.tally import Tally
-from reconciler.errors import ReconcilerError
 from reconciler.model.report import Report
 from reconciler.wake.bells import Bells
 from reconciler.wake.commits import CommitWatch
 from reconciler.wake.requests import Requests
 
 BLIND = 5.0  # seconds between looks at hosts with active runs whose doorbell is not open
+PARTING = 2.0  # seconds for which calls under way may still answer when a signal asks for the end
 HURRY = 3600.0  # seconds; the longest sleep
 
 
@@ -63,11 +63,17 @@ def watch(engine: Engine, requests: Requests) -> None:
 def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, requests: Requests | None = None) -> None:
     """Rounds, woken by commits, doorbells and times, until `done`."""
     engine.round()
-    commits = CommitWatch(engine.wanted.head, engine.wanted.watched(), lambda: engine.queue.put(CommitSeen()))
+    commits = CommitWatch(
+        engine.wanted.head,
+        engine.wanted.watched(),
+        lambda trouble: engine.queue.put(CommitSeen(trouble)),
+        engine.desired.revision,
+    )
     bells = Bells(
         engine.world.remote,
         engine.world.ledger.id,
         lambda host, is_open, held_by: engine.queue.put(BellRang(host, is_open, held_by)),
+        take_over=engine.take_over,
     )
     worked: set[str] = set()  # hosts on which something ran since we began
     commits.start()
@@ -77,7 +83,11 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
         while True:
             moment = time.monotonic()
             wakes = [round_due, blind_due, moment + next_time(engine, now()), moment + HURRY]
-            engine.step(min(wakes if deadline is None else [*wakes, deadline]) - moment)
+            wakes += [] if deadline is None else [deadline]
+            wakes += requests.deadlines() if requests else []
+            engine.step(min(wakes) - moment)
+            if engine.stopped and deadline is None:
+                deadline = time.monotonic() + PARTING
             if requests:
                 requests.serve(engine)
             worked |= engine.active_hosts()
@@ -86,29 +96,21 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
             if engine.resting():
                 if done():
                     return
-            elif engine.stopped or (deadline is not None and time.monotonic() >= deadline):
+            elif deadline is not None and time.monotonic() >= deadline:
                 return
             moment = time.monotonic()
             if next_time(engine, now()) <= 0:
                 engine.awaken()
             if moment >= round_due:
-                _round(engine)
+                engine.round(busy_too=False)
+                commits.look()
                 round_due = moment + engine.next_round()
             if moment >= blind_due:
-                engine.ask(engine.active_hosts() - bells.open)
+                engine.ask(engine.active_hosts() - bells.open - engine.operations.busy.keys())
                 blind_due = moment + BLIND
     finally:
         commits.stop()
         bells.close()
-
-
-def _round(engine: Engine) -> None:
-    """A later round: a repository that cannot be read right now changes nothing."""
-    try:
-        engine.round()
-    except ReconcilerError as problem:
-        engine.world.trouble(str(problem))
-        engine.ask(engine.hosts())
 
 
 __all__ = ["converge", "cycle", "now", "watch"]

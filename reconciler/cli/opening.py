@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reconciler.engine.engine import Engine
     from reconciler.engine.world import World
     from reconciler.model.rows import Event
+    from reconciler.record.claim import Holder
     from reconciler.record.ledger import Ledger
     from reconciler.record.secrets import Secrets
 
@@ -41,15 +42,17 @@ def open_fleet(context: Context, *, worktree: bool = False) -> Fleet:
     from reconciler.load.git import open_repository
 
     repository = open_repository(context.repo, context.state_root / "repositories")
-    memo = _Memo(context.state_root / "repositories", repository.location)
+    place = repository.location if repository.url else f"{repository.git_dir}:{repository.prefix}"
+    memo = _Memo(context.state_root / "repositories", place)
     known = memo.read()
     ref = context.ref or known.get("ref")
     if ref is None and not repository.url:
-        ref = repository.branch()  # None: a detached HEAD, followed as it is and not remembered
+        ref = repository.branch()
     if repository.url:
         repository.fetch()
         ref = ref or repository.branch()
-    wanted = Wanted(repository, ref, worktree)
+    # A detached HEAD is that commit for as long as we run, and nothing is remembered of it.
+    wanted = Wanted(repository, ref or repository.resolve(), worktree)
     fleet = known.get("fleet")
     try:
         fleet = wanted.peek()
@@ -78,9 +81,10 @@ def controller(context: Context, fleet: Fleet, verb: str) -> "Iterator[World]":
     fleet.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     claim = Claim.acquire(fleet.folder / "controller.lock", verb, _now())
     if isinstance(claim, Holder):
-        raise Occupied(claim.verb, f"`reconciler {claim.verb}` (pid {claim.pid}) is at work on this fleet here")
+        raise Occupied(claim)
     with claim, Ledger.open(fleet.folder / "ledger.db") as ledger:
         world = build_world(context, fleet, ledger)
+        world.holds = claim.holds
         try:
             yield world
         finally:
@@ -90,9 +94,12 @@ def controller(context: Context, fleet: Fleet, verb: str) -> "Iterator[World]":
 class Occupied(LeaseLost):
     """Another process on this machine is the fleet's controller."""
 
-    def __init__(self, verb: str, text: str) -> None:
-        super().__init__(text)
-        self.verb = verb
+    def __init__(self, holder: "Holder") -> None:
+        from reconciler.show.times import moment
+
+        who = f"`reconciler {holder.verb}`, pid {holder.pid}, since {moment(holder.since)}" if holder.pid else "another"
+        super().__init__(f"a controller is at work on this fleet here ({who}): end it first, or work through it")
+        self.verb = holder.verb
 
 
 def build_world(context: Context, fleet: Fleet, ledger: "Ledger") -> "World":
@@ -190,11 +197,21 @@ class Listener:
         if not self._quiet:
             click.echo(event_json(event) if self._json else event_line(event), err=True)
 
-    def trouble(self, text: str) -> None:
-        """One line for what is no event."""
+    def trouble(self, text: str, kind: str = "warning") -> None:
+        """One line for what is no event: the same keys, `type` says how bad it is."""
         import click
 
-        click.echo(json.dumps({"level": "warning", "message": text}) if self._json else f"warning: {text}", err=True)
+        from reconciler.loop import now
+        from reconciler.show.lines import trouble_json, trouble_line
+
+        click.echo((trouble_json if self._json else trouble_line)(text, kind, now()), err=True)
+
+    def failure(self, failure: ReconcilerError) -> int:
+        """What ended the command, as the last line; gives the exit code. Raises it again when people read along."""
+        if not self._json:
+            raise failure
+        self.trouble(str(failure), "error")
+        return int(failure.exit)
 
 
 class _Memo:

@@ -1,12 +1,17 @@
 """`reconciler watch`."""
 
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.arguments import Duration
 from reconciler.cli.context import Context
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.change import Options
+
+if TYPE_CHECKING:
+    from reconciler.cli.opening import Listener
 
 
 @click.command()
@@ -19,7 +24,20 @@ def watch(context: Context, interval: float | None, take_over: bool) -> int:
     SIGTERM ends it within seconds and leaves workers running; SIGHUP makes it read everything again. Beside it,
     `reconciler reconcile` of the same state hands its request over.
     """
-    from reconciler.cli.opening import controller, open_fleet, printer
+    from reconciler.cli.opening import printer
+
+    if interval is not None and interval < 1:
+        raise UsageError("--interval has to be at least 1s")
+    listener = printer(context)
+    try:
+        _watch(context, listener, interval, take_over)
+    except ReconcilerError as failure:
+        return listener.failure(failure)
+    return 0
+
+
+def _watch(context: Context, listener: "Listener", interval: float | None, take_over: bool) -> None:
+    from reconciler.cli.opening import controller, open_fleet
     from reconciler.cli.printing import report_answer
     from reconciler.engine.engine import Engine
     from reconciler.engine.events import Reread, Stopped
@@ -28,7 +46,6 @@ def watch(context: Context, interval: float | None, take_over: bool) -> int:
     from reconciler.wake.requests import Requests
 
     fleet = open_fleet(context)
-    listener = printer(context)
     with controller(context, fleet, "watch") as world:
         world.listen, world.trouble = listener.event, listener.trouble
         engine = Engine(world, fleet.wanted, Options(), now)
@@ -42,4 +59,3 @@ def watch(context: Context, interval: float | None, take_over: bool) -> int:
             serve(engine, requests)
         finally:
             requests.close()
-    return 0

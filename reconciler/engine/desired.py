@@ -39,13 +39,22 @@ class Wanted:
     _authors: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def head(self) -> str:
-        """The newest commit of the ref, without fetching what it holds. Raises ReconcilerError."""
-        return self.repository.remote_head(self.ref) if self.repository.url else self.repository.resolve(self.ref)
+        """The newest commit of the ref; of a remote it is here then. Raises ReconcilerError. May take long."""
+        if self.repository.url and self.repository.remote_head(self.ref) != self._here():
+            self.repository.fetch()
+        return self.repository.resolve(self.ref)
+
+    def _here(self) -> str:
+        try:
+            return self.repository.resolve(self.ref)
+        except ReconcilerError:
+            return ""
 
     def read(self, ledger: Ledger, known: Desired | None = None) -> tuple[Desired, tuple[Document, ...]]:
-        """The newest commit as Desired and its good documents (none when it is the `known` one). Raises Invalid."""
-        if self.repository.url:
-            self.repository.fetch()
+        """The newest commit that is here as Desired, and its good documents (none when it is the `known` one).
+
+        Raises Invalid, or another ReconcilerError when the repository cannot be read.
+        """
         commit = self.repository.resolve(self.ref)
         if known is not None and known.revision == commit and not self.worktree:
             return known, ()

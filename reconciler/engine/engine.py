@@ -84,12 +84,19 @@ class Engine:
 
     # --- the story ---------------------------------------------------------------------------------------------
 
-    def round(self) -> None:
-        """Read the newest commit and ask every host; what failed before may be tried again."""
-        self.read_commit()
+    def round(self, *, busy_too: bool = True) -> None:
+        """Read the newest commit and ask every host (or those that are not busy); what failed may be tried again.
+
+        Raises ReconcilerError when there is no commit to go by; later, one that cannot be read changes nothing.
+        """
+        self.world.check()
+        if hasattr(self, "desired"):
+            self._newest()
+        else:
+            self.read_commit()
         self.round_at = time.monotonic()
         self.orders.again()
-        self.ask(self.hosts())
+        self.ask([name for name in self.hosts() if busy_too or name not in self.operations.busy])
         self._stale = True
 
     def read_commit(self) -> None:
@@ -105,7 +112,7 @@ class Engine:
     def ask(self, names: Iterable[str]) -> None:
         """Ask hosts for their report; a busy one is asked as soon as it is not."""
         hosts = self.hosts()
-        for name in names:
+        for name in () if self.stopped else names:
             if name in self.operations.busy:
                 self._again.add(name)  # what it is busy with may answer with what was true before
             elif name in hosts:
@@ -131,7 +138,7 @@ class Engine:
         options = self.orders.options(self.options, self.desired, newer)
         plan = decide(self.desired, observed, self.world.ledger.memory(), moment, options)
         self.plan = plan if self.launching else without_launches(plan)
-        if self.acting:
+        if self.acting and not self.stopped:
             self._act(self.plan, moment)
 
     def _act(self, plan: Plan, moment: float) -> None:
@@ -174,7 +181,9 @@ class Engine:
                 self._acted(host, applied, asked_at)
             case Collected(runs, host, why):
                 self._note([self.orders.collected(run, host, why, self.clock()) for run in runs])
-            case CommitSeen():
+            case CommitSeen(trouble):
+                if self.wanted.repository.url:
+                    self.world.trouble_with("the remote", trouble)
                 self._newest()
             case BellRang(host, is_open, held_by):
                 if held_by:
@@ -183,7 +192,6 @@ class Engine:
                     self.ask([host])
             case Reread():
                 self.world.reread()
-                self._newest()
                 self.round()
             case Requested():
                 self.requests.append(event)
@@ -202,7 +210,9 @@ class Engine:
         try:
             self.read_commit()
         except ReconcilerError as problem:
-            self.world.trouble(str(problem))
+            self.world.trouble_with("the repository", str(problem))
+        else:
+            self.world.trouble_with("the repository", "")
 
     def _saw(self, name: str, sight: Seen | Unseen) -> None:
         host = self.hosts().get(name)
@@ -288,8 +298,10 @@ class Engine:
         return {**self.desired.hosts, **former_places(self.desired, self.world.ledger.memory())}
 
     def reachable(self, among: Collection[str] | None = None) -> dict[str, Host]:
-        """Hosts that were seen (of `among`, when given): their doorbell is worth an open channel."""
-        hosts = {name: host for name, host in self.hosts().items() if self.sights.get(name) and not host.gone}
+        """Hosts whose workspace was seen (of `among`, when given): their doorbell is worth an open channel."""
+        seen = {name: self.sights.get(name) for name in self.hosts()}
+        there = {name for name, sight in seen.items() if sight and sight.workspace_id}
+        hosts = {name: host for name, host in self.hosts().items() if name in there and not host.gone}
         return hosts if among is None else {name: host for name, host in hosts.items() if name in among}
 
     def active_hosts(self) -> set[str]:

@@ -46,7 +46,9 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class CommitSeen:
-    """The followed branch may have moved."""
+    """The followed branch may have moved; or `trouble`: why it cannot be asked."""
+
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.errors import ReconcilerError
 from reconciler.load.documents import Document
@@ -33,7 +33,9 @@ class World:
     load_secrets: Callable[[], Secrets]
     listen: Callable[[Event], None] = lambda event: None
     trouble: Callable[[str], None] = lambda text: None
+    holds: Callable[[], bool] = lambda: True  # whether the state folder is still the one that was claimed
     _invalid: tuple[str, ...] = ()
+    _troubles: dict[str, str] = field(default_factory=dict)  # what cannot be read -> why, as it was told
 
     def remember(self, desired: Desired, documents: Sequence[Document], now: float) -> None:
         """A commit was taken up: its good documents are what a later bad file falls back to."""
@@ -72,6 +74,22 @@ class World:
             with suppress(ReconcilerError):  # a value that cannot be had any more cannot be known either
                 self.redactor.add(self.secrets.resolve([secret.origin]).values())
 
+    def trouble_with(self, what: str, why: str) -> None:
+        """Tell once why `what` cannot be read, and once (an empty `why`) that it can be again."""
+        if why != self._troubles.get(what, ""):
+            self._troubles[what] = why
+            self.trouble(why or f"{what} can be read again")
+
     def reread(self) -> None:
-        """Read the controller's own configuration again."""
-        self.secrets = self.load_secrets()
+        """Read the controller's own configuration again; what cannot be read stays as it was."""
+        try:
+            self.secrets = self.load_secrets()
+        except ReconcilerError as problem:
+            self.trouble_with("secrets.yaml", str(problem))
+        else:
+            self.trouble_with("secrets.yaml", "")
+
+    def check(self) -> None:
+        """Raises ReconcilerError when the state folder was taken away from under us."""
+        if not self.holds():
+            raise ReconcilerError(f"{self.ledger.path.parent} was removed or replaced while in use: start again")

@@ -61,6 +61,15 @@ class Claim:
             raise ClaimError(f"cannot write {path} ({problem.strerror}): free some space and run again") from problem
         return claim
 
+    def holds(self) -> bool:
+        """Whether the file is still there: another process could take a new one of the same name."""
+        if self._descriptor is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+        except OSError:
+            return False
+
     def release(self) -> None:
         """Let go; a second call is a no-op."""
         if self._descriptor is not None:

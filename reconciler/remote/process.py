@@ -131,6 +131,10 @@ class Call:
         """It has ended by itself."""
         return self._running.ended.is_set()
 
+    def kill(self) -> None:
+        """Stop it now, from whatever thread; `end` is still to be called."""
+        self._running.kill()
+
     def end(self) -> Ended:
         """Stop it if it runs, and tell how it went. The last thing to call."""
         stopped = not self._running.ended.is_set()

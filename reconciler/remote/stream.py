@@ -49,6 +49,10 @@ class Stream:
             return None
         return os.read(self._out, 1 << 16)
 
+    def kill(self) -> None:
+        """Stop it now, from whatever thread; `close` is still to be called."""
+        self._running.kill()
+
     def close(self, grace: float = 0.5) -> Ended:
         """End its input, wait a little, kill its group; tell how it went. The last thing to call."""
         self._hang_up()

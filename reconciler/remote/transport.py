@@ -74,6 +74,8 @@ class Remote:
         self._script = script
         self._alone: dict[str, bool] = {}
         self._closing = threading.Event()
+        self._guard = threading.Lock()
+        self._started: set[Call | Stream] = set()  # every ssh under way
 
     def call(
         self,
@@ -147,9 +149,24 @@ class Remote:
         return scripts.supervisor()
 
     def close(self) -> None:
-        """End channels and shared connections."""
+        """End channels, calls under way and shared connections: no ssh of ours is left."""
         self._closing.set()
+        with self._guard:
+            started = list(self._started)
+        for ssh in started:
+            ssh.kill()
         self._masters.close()
+
+    def _begun(self, ssh: Call | Stream) -> None:
+        """From now on `close` ends it."""
+        with self._guard:
+            self._started.add(ssh)
+        if self._closing.is_set():
+            ssh.kill()
+
+    def _over(self, *ended: Call | Stream) -> None:
+        with self._guard:
+            self._started.difference_update(ended)
 
     def _way(self, host: Host, only: bool | None) -> _Way:
         """Raises Unreachable for a local host that is not this machine, and for what ssh must not see."""
@@ -175,7 +192,7 @@ class Remote:
         shared = path.exists()
         look_at = time.monotonic() + min(PATIENCE, deadline / 2) if shared else until
         ended: Ended | None = None
-        first = Call([*way.door.argv(path, "-T"), REMOTE_COMMAND], stdin, on_end=over.set)
+        first = self._ssh(way.door, path, stdin, over)
         running = [first]
         try:
             while running and time.monotonic() < until:
@@ -184,6 +201,7 @@ class Remote:
                 for call in [call for call in running if call.wait(0)]:
                     running.remove(call)
                     ended = call.end()
+                    self._over(call)
                     if answer := decode(ended.output, nonce):
                         if first in running:  # alive, and yet its connection carries nothing
                             self._masters.put_down(way.door)
@@ -195,12 +213,18 @@ class Remote:
                     if first in running and not self._masters.answers(way.door, min(1.0, until - time.monotonic())):
                         self._masters.put_down(way.door)
                     if repeatable:
-                        running.append(Call([*way.door.argv(None, "-T"), REMOTE_COMMAND], stdin, on_end=over.set))
+                        running.append(self._ssh(way.door, None, stdin, over))
         finally:
             for call in running:
                 ended = call.end()
+                self._over(call)
         assert ended
         return _unknown(ended, way, deadline)
+
+    def _ssh(self, door: Door, path: Path | None, stdin: bytes, over: threading.Event) -> Call:
+        call = Call([*door.argv(path, "-T"), REMOTE_COMMAND], stdin, on_end=over.set)
+        self._begun(call)
+        return call
 
     def _listen(
         self,
@@ -217,6 +241,7 @@ class Remote:
         heard = time.monotonic()
         rung = False
         stream = self._open(way, stdin)
+        self._begun(stream)
         try:
             while not stop.is_set() and not self._closing.is_set() and time.monotonic() < heard + patience:
                 data = stream.read(TICK)
@@ -236,6 +261,7 @@ class Remote:
                     break
         finally:
             ended = stream.close()
+            self._over(stream)
         if stop.is_set() or self._closing.is_set():
             return Unknown("the channel was closed")
         return _unknown(ended, way, patience)

@@ -39,6 +39,16 @@ def event_json(event: Event) -> str:
     return line(event_item(event))
 
 
+def trouble_line(text: str, kind: str, now: float, paper: Paper = PLAIN) -> str:
+    """`23:54:01 warning: …`, for what is no event."""
+    return f"{paper.paint(clock(now), 'dim')} {paper.paint(kind, 'bad')}: {safe(text)}"
+
+
+def trouble_json(text: str, kind: str, now: float) -> str:
+    """The same as one line of JSON, with the keys of events."""
+    return line({**event_item(Event(now, EventType.INVALID, message=text)), "type": kind})
+
+
 def event_item(event: Event) -> dict[str, Value]:
     """The keys of `events -o json`, every one there."""
     return {

@@ -1,58 +1,83 @@
 """Wake on a commit: local refs by watchfiles, a remote branch by polling `ls-remote`. Only a hint.
 
-Events get lost (overflow, a recreated folder), so the loop also compares commit ids at every round.
+Events get lost (overflow, a folder moved away and back), so the commit ids are compared at every turn too.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event, Thread
 
 from watchfiles import Change, watch
 
-POLL = 10.0  # seconds between two questions to a remote, ± a fifth
-RESTART = 1.0  # seconds until a watcher that died is started again
+from reconciler.errors import ReconcilerError
+
+POLL = 10.0  # seconds between two questions to a remote, ± a fifth; and between two looks at local refs
+RESTART = 2.0  # seconds until a watcher that died, or had nothing to watch, is started again
 
 
 class CommitWatch:
-    """Calls `wake` when the head that `head` reads is another one than before. Stops with `stop`."""
+    """Calls `wake` when the head that `head` reads is another one than before, or cannot be read any more, or again.
 
-    def __init__(self, head: Callable[[], str], paths: Sequence[Path], wake: Callable[[], None]) -> None:
-        """`paths`: folders and files whose change may mean a commit; empty for a remote, which is polled."""
+    What `wake` is given says why it cannot be read; empty when it can. Called from a thread of its own.
+    """
+
+    def __init__(
+        self, head: Callable[[], str], paths: Sequence[Path], wake: Callable[[str], None], known: str = ""
+    ) -> None:
+        """`paths`: folders and files whose change may mean a commit; empty for a remote, which is polled.
+
+        `known`: the head that nobody has to be told of.
+        """
         self._head = head
         self._paths = tuple(paths)
         self._wake = wake
-        self._stop = Event()
-        self._last = ""
+        self._last, self._trouble = known, ""
+        self._stop, self._now = Event(), Event()
         self._thread = Thread(target=self._run, daemon=True, name="commits")
 
     def start(self) -> None:
-        """Begin; the present head is the first known one."""
-        self._last = self._read() or ""
+        """Begin."""
         self._thread.start()
+
+    def look(self) -> None:
+        """Ask a remote now rather than when its turn comes."""
+        self._now.set()
 
     def stop(self) -> None:
         """End within a moment."""
         self._stop.set()
+        self._now.set()
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self._compare()
             try:
                 for _ in self._hints():
-                    head = self._read()
-                    if head and head != self._last:
-                        self._last = head
-                        self._wake()
-            except Exception:  # a watched folder vanished, an undecodable name: start over
-                self._stop.wait(RESTART)
+                    self._compare()
+            except (OSError, RuntimeError, ValueError):  # no watch left to be had, a folder vanished: start over
+                pass
+            self._stop.wait(RESTART)
 
-    def _hints(self) -> Iterable[object]:
-        present = [path for path in self._paths if path.exists()]
-        if not present:
-            while not self._stop.wait(POLL * random.uniform(0.8, 1.2)):  # noqa: S311 (spreads load, no secret)
-                yield None
+    def _compare(self) -> None:
+        try:
+            head, trouble = self._head(), ""
+        except ReconcilerError as problem:
+            head, trouble = self._last, str(problem)
+        if (head, trouble) != (self._last, self._trouble) and not self._stop.is_set():
+            self._last, self._trouble = head, trouble
+            self._wake(trouble)
+
+    def _hints(self) -> Iterator[None]:
+        if not self._paths:
+            while not self._stop.is_set():
+                self._now.wait(POLL * random.uniform(0.8, 1.2))  # noqa: S311 (spreads load, no secret)
+                self._now.clear()
+                yield
             return
-        yield from watch(
+        present = [path for path in self._paths if path.exists()]
+        before = _identities(self._paths)
+        turns = present and watch(
             *present,
             watch_filter=_is_ref,
             debounce=100,
@@ -62,14 +87,24 @@ class CommitWatch:
             yield_on_timeout=True,
             raise_interrupt=False,
         )
+        for _ in turns:
+            yield
+            if _identities(self._paths) != before:
+                return  # what was watched is another file by now
 
-    def _read(self) -> str | None:
+
+def _identities(paths: Sequence[Path]) -> list[tuple[int, int] | None]:
+    found: list[tuple[int, int] | None] = []
+    for path in paths:
         try:
-            return self._head()
-        except Exception:  # unreadable for the moment; the loop says so when it reads it itself
-            return None
+            about = path.stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((about.st_dev, about.st_ino))
+    return found
 
 
 def _is_ref(_: Change, path: str) -> bool:
-    """Index and lock files change at every `git status`; they are no commit."""
-    return not path.endswith((".lock", "index")) and "/objects/" not in path
+    """A lock file that comes and goes is no commit."""
+    return not path.endswith(".lock")

@@ -84,12 +84,17 @@ class Requests:
         for pending in list(self._pending):
             self._go_on(engine, pending)
 
+    def deadlines(self) -> list[float]:
+        """When (monotonic) those who wait have waited long enough."""
+        return [pending.deadline for pending in self._pending if pending.deadline is not None]
+
     def _begin(self, engine: "Engine", request: Requested) -> None:
         try:
-            engine.round()
+            engine.read_commit()
         except ReconcilerError as problem:
             request.replier.reply({"error": str(problem), "code": int(problem.exit), "name": problem.name})
             return
+        engine.round()
         tally = Tally(waiting=request.wait, selector=request.selector)
         engine.tallies.append(tally)
         deadline = None if request.timeout is None else time.monotonic() + request.timeout
