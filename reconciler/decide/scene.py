@@ -88,6 +88,14 @@ class Known:
         return self.memory is not None and self.memory.collected
 
     @property
+    def untold(self) -> bool:
+        """It ended, and what its worker said of that is not here yet: it may turn out to be another end."""
+        if self.result is None or self.result.state not in (State.SUCCEEDED, State.FAILED):
+            return False
+        here = self.report is not None and not self.report.bad and not (self.spot and self.spot.stranger)
+        return here and bool(self.directory) and not self.collected
+
+    @property
     def directory(self) -> str:
         """Its run directory, when its host shows one."""
         return self.report.directory if self.report else ""

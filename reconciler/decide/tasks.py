@@ -70,6 +70,11 @@ def over(bid: Bid) -> Fate | None:
     return Fate() if bid.at.over else None
 
 
+def told(bid: Bid) -> Fate | None:
+    """What the worker of an earlier attempt said of its end is being collected, and may be a question."""
+    return Fate(changing=True) if any(known.untold for known in bid.at.runs) else None
+
+
 def suspended(bid: Bid) -> Fate | None:
     """Gate 4."""
     if bid.task.suspend is not Suspend.NO:
@@ -127,7 +132,7 @@ def selected(bid: Bid) -> Fate | None:
 
 
 # Gate 1 (no good version at all) has no Task to ask: core.py says that wait. Gate 10 is place.choose.
-GATES: tuple[Gate, ...] = (over, suspended, dependencies, lease_complete, backoff, secret, selected)
+GATES: tuple[Gate, ...] = (over, told, suspended, dependencies, lease_complete, backoff, secret, selected)
 
 
 def _dependency(scene: Scene, name: str) -> tuple[str, str]:
@@ -138,6 +143,8 @@ def _dependency(scene: Scene, name: str) -> tuple[str, str]:
         return (f"depends on {name}, which is invalid" if invalid else f"depends on {name}, which is no task"), ""
     end = first_step(scene, task)
     if end is not None and end.result is not None:
+        if end.untold:
+            return "", f"waits for {name}: ended, and its result is being collected"
         if end.result.state is State.SUCCEEDED:
             return "", ""
         return f"depends on {name}, which ended {_end(end)}", ""

@@ -39,7 +39,8 @@ def _mine(wait: Wait, engine: Engine, selector: Mapping[str, str]) -> bool:
 def _stuck(wait: Wait, engine: Engine) -> bool:
     if wait.until is not None:
         return False
-    return wait.person or (bool(engine.plan.unreachable) and not _busy_elsewhere(engine))
+    blocked = engine.plan.unreachable or engine.plan.changes  # what is left of the plan by now is hopeless
+    return wait.person or (bool(blocked) and not _busy_elsewhere(engine))
 
 
 def _busy_elsewhere(engine: Engine) -> bool:

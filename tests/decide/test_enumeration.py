@@ -143,7 +143,8 @@ def starts(point: tuple[str, ...]) -> bool:
     remembered = "Succeeded" if memory == "collected" else memory if memory in ENDS else ""
     end = seen_end or remembered
     if end in ("Failed", "Lost"):
-        return task == "retrying"
+        told = report != "Failed" or memory == "collected"  # else its answer may say that it was blocked
+        return task == "retrying" and told
     return end in ("", "Canceled", "Void")
 
 
