@@ -186,10 +186,11 @@ def test_the_first_key_is_remembered_and_a_changed_one_is_an_error(
     machine.new_host_key()
     machine.start()
     hosts.close()
-    why = ask(remote(tmp_path / "state"), box, "echo here")
+    again = remote(tmp_path / "state")
+    why = ask(again, box, "echo here")
     assert why.startswith("unknown: host key changed (now SHA256:")
     assert why.endswith(f"remove line 1 of {known}")
-    assert ask(hosts, replace(box, host_keys=(machine.host_key,)), "echo here") == "here"
+    assert ask(again, replace(box, host_keys=(machine.host_key,)), "echo here") == "here"
 
 
 @pytest.mark.parametrize(
@@ -273,3 +274,23 @@ def test_nothing_is_left_of_a_hundred_calls(hosts: Remote, machine: Machine) -> 
     assert eventually(lambda: census() == before), (census(), before)
     assert eventually(lambda: len(machine.processes()) <= quiet), machine.processes()
     assert len(masters()) == 1
+
+
+def test_close_ends_calls_under_way_and_leaves_no_ssh(hosts: Remote, machine: Machine) -> None:
+    box = host(machine, deadline=60)
+    machine.freeze()
+    answers: list[str] = []
+    asking = threading.Thread(target=lambda: answers.append(ask(hosts, box, "true", deadline=60)))
+    asking.start()
+    mine = Path(f"/proc/{os.getpid()}/task")
+
+    def children() -> list[str]:
+        return " ".join(path.read_text() for path in mine.glob("*/children")).split()
+
+    assert eventually(lambda: any(b"/ssh\0" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children()))
+    hosts.close()
+    asking.join(5)
+    assert not asking.is_alive()
+    assert not any(b"/ssh\0" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children())
+    assert answers[0].startswith("unknown: ")
+    machine.thaw()
