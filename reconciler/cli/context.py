@@ -23,6 +23,7 @@ GLOBAL_OPTIONS = {
     "--color": False,
     "--no-color": False,
 }
+OUTPUT_OPTIONS = ("-o", "--output")
 OUTPUTS = ("table", "wide", "json", "yaml")
 
 
@@ -59,36 +60,59 @@ class Context:
 def global_options(command: F) -> F:
     """The options that stand before the verb, each with its environment twin."""
     options = [
-        click.option("-C", "--repo", metavar="DIR|URL", envvar="RECONCILER_REPO", help="The fleet repository. [.]"),
-        click.option("--ref", envvar="RECONCILER_REF", help="Branch to follow. [the one checked out at first]"),
         click.option(
-            "--state-dir", type=click.Path(path_type=Path), envvar="RECONCILER_STATE_DIR", help="The ledger's folder."
+            "-C",
+            "--repo",
+            metavar="DIR|URL",
+            show_envvar=True,
+            envvar="RECONCILER_REPO",
+            help="The fleet repository.  [default: .]",
+        ),
+        click.option(
+            "--ref",
+            show_envvar=True,
+            envvar="RECONCILER_REF",
+            help="Branch to follow.  [default: the one checked out at the first start]",
+        ),
+        click.option(
+            "--state-dir",
+            type=click.Path(path_type=Path),
+            show_envvar=True,
+            envvar="RECONCILER_STATE_DIR",
+            help="What this controller remembers.  [default: ~/.local/state/reconciler]",
         ),
         click.option(
             "--ssh-config",
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            show_envvar=True,
             envvar="RECONCILER_SSH_CONFIG",
             help="Let ssh read this configuration; addresses may be aliases in it.",
         ),
         click.option(
             "--identity-file",
             type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            show_envvar=True,
             envvar="RECONCILER_IDENTITY_FILE",
             help="Use this key for every host.",
         ),
         click.option(
             "--log-format",
             type=click.Choice(["text", "json"]),
+            show_envvar=True,
             envvar="RECONCILER_LOG_FORMAT",
-            help="How log lines look. [text]",
+            help="How log lines look.  [default: text]",
         ),
         click.option(
             "--log-level",
             type=click.Choice(["debug", "info", "warning", "error", "crash"]),
+            metavar="debug|info|warning|error",
+            show_envvar=True,
             envvar="RECONCILER_LOG_LEVEL",
-            help="How much is logged. [info]",
+            help="How much is logged.  [default: info]",
         ),
-        click.option("--color/--no-color", default=None, help="Colour, or none. [on a terminal]"),
+        click.option(
+            "--color/--no-color", default=None, help="Colour, or none.  [default: on a terminal, without NO_COLOR]"
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -102,6 +126,7 @@ def output_option(command: F) -> F:
         "--output",
         type=click.Choice(OUTPUTS),
         default="table",
+        show_envvar=True,
         envvar="RECONCILER_OUTPUT",
         show_default=True,
         help="How to print it.",

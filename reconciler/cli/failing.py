@@ -1,15 +1,36 @@
 """How a command ends: exit codes, one sentence for expected errors, a report file for bugs."""
 
+import errno
 import os
+import re
 import sys
 import tempfile
 import traceback
-from pathlib import Path
 
 import click
 
 from reconciler import __version__
 from reconciler.errors import Exit, ReconcilerError
+
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+# What this machine's files may refuse to anybody: no bug of ours, and the user can do something about it.
+REFUSALS = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENOENT,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EIO,
+        errno.ESTALE,
+    }
+)
 
 
 def guarded(command: click.Command, arguments: list[str]) -> int:
@@ -18,34 +39,61 @@ def guarded(command: click.Command, arguments: list[str]) -> int:
         result = command.main(args=arguments, prog_name="reconciler", standalone_mode=False)
     except click.exceptions.Exit as stopped:
         return stopped.exit_code
+    except click.exceptions.NoArgsIsHelpError as help_wanted:
+        help_wanted.show()
+        return Exit.USAGE
     except click.ClickException as refused:
-        refused.show()
+        verb = refused.ctx.command_path if isinstance(refused, click.UsageError) and refused.ctx else "reconciler"
+        _say(f"{refused.format_message().rstrip('.')}: see `{verb} --help`")
         return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return Exit.INTERRUPTED
     except ReconcilerError as failure:
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {failure}", err=True)
+        _say(str(failure))
         return failure.exit
     except BrokenPipeError:
         # The reader (`head`, a closed pager) has seen enough; that is no failure of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
+    except OSError as refused:
+        if refused.errno not in REFUSALS or not refused.filename:
+            return _report(refused)
+        _say(f"cannot use {refused.filename}: {refused.strerror} (what we remember can lie elsewhere: --state-dir)")
+        return Exit.ERROR
     except Exception as bug:
         return _report(bug)
     return result if isinstance(result, int) else Exit.OK
 
 
+def _say(text: str) -> None:
+    """One sentence on standard error."""
+    click.echo(f"{red('error:')} {text}", err=True)
+
+
+def red(word: str) -> str:
+    """The first word of a line on standard error; in colour unless NO_COLOR says otherwise (and on a terminal)."""
+    return word if os.environ.get("NO_COLOR") else click.style(word, fg="red", bold=True)
+
+
 def _report(bug: Exception) -> int:
-    """Leave a file with what developers need; it names no arguments and no values."""
-    handle, name = tempfile.mkstemp(prefix="reconciler-bug-", suffix=".txt")
-    frames = traceback.format_tb(bug.__traceback__)
-    text = f"reconciler {__version__}\npython {sys.version}\n\n{''.join(frames)}{type(bug).__name__}: {bug}\n"
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    click.echo(
-        f"{click.style('bug:', fg='red', bold=True)} {type(bug).__name__}: this should not happen; "
-        f"please report it with {Path(name)} (read it first)",
-        err=True,
-    )
+    """Leave a file with what developers need: where it went wrong, no arguments and no values."""
+    text = f"reconciler {__version__}\npython {sys.version}\n\n{_story(bug)}"
+    try:
+        handle, name = tempfile.mkstemp(prefix="reconciler-bug-", suffix=".txt")
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+    except OSError:
+        click.echo(text, err=True)
+        name = "the lines above"
+    said = f"{type(bug).__name__}: this should not happen; please report it with {name} (read it first)"
+    click.echo(f"{red('bug:')} {said}", err=True)
     return Exit.BUG
+
+
+def _story(bug: BaseException) -> str:
+    """The frames of an error and of what led to it; of its text what is quoted, which may be anybody's, is left out."""
+    before = bug.__cause__ or (None if bug.__suppress_context__ else bug.__context__)
+    story = f"{_story(before)}\nand then:\n\n" if before else ""
+    message = QUOTED.sub("'…'", str(bug))
+    return f"{story}{''.join(traceback.format_tb(bug.__traceback__))}{type(bug).__name__}: {message}\n"

@@ -51,7 +51,8 @@ def slug(text: str) -> str:
 
 
 def starter(name: str) -> dict[str, str]:
-    """Take the fleet's name and return the starter's files by path, with an id and this machine's name in them."""
+    """Take the fleet's name and return the starter's files by path, with an id, this machine's name
+    and a workspace of the fleet's own in them."""
     import secrets
     import socket
 
@@ -59,10 +60,14 @@ def starter(name: str) -> dict[str, str]:
 
     files = {path: (_folder() / path).read_text(encoding="utf-8") for path in STARTER}
     fleet = set_value(files["fleet.yaml"], 0, ("metadata", "name"), name)
-    files["fleet.yaml"] = set_value(fleet, 0, ("spec", "id"), secrets.token_hex(8))
+    token = secrets.token_hex(8)
+    files["fleet.yaml"] = set_value(fleet, 0, ("spec", "id"), token)
+    host = files["hosts/local.yaml"]
     here = socket.gethostname()
     if re.fullmatch(r"(?!-)[A-Za-z0-9:._-]{1,253}", here):
-        files["hosts/local.yaml"] = set_value(files["hosts/local.yaml"], 0, ("spec", "address"), here)
+        host = set_value(host, 0, ("spec", "address"), here)
+    # A workspace belongs to one fleet, and a person tries things in more than one.
+    files["hosts/local.yaml"] = set_value(host, 0, ("spec", "workspaceRoot"), f"~/.reconciler-{name}-{token[:6]}")
     return files
 
 

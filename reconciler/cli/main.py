@@ -7,8 +7,9 @@ from typing import NoReturn
 import click
 
 from reconciler import __version__
-from reconciler.cli.context import GLOBAL_OPTIONS, Context, global_options
+from reconciler.cli.context import GLOBAL_OPTIONS, OUTPUT_OPTIONS, Context, global_options
 from reconciler.cli.failing import guarded
+from reconciler.errors import UsageError
 
 # name -> (module:attribute, one line of help); the order is that of a first day's work.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -36,6 +37,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+ANYWHERE = "Options of all commands (-C, --ref, --state-dir …) may stand anywhere: see `reconciler --help`."
+
+
 class LazyGroup(click.Group):
     """A group that knows its commands' names and help, and imports one only to run it."""
 
@@ -49,7 +53,20 @@ class LazyGroup(click.Group):
             return None
         module, attribute = COMMANDS[cmd_name][0].split(":")
         command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{module}"), attribute)
+        if not command.epilog:
+            command.epilog = ANYWHERE
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; an unknown name is told with the one that was meant."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from reconciler.show.selector import did_you_mean
+
+            hint = did_you_mean(args[0], COMMANDS) or ": `reconciler --help` lists them all"
+            raise UsageError(f"there is no command '{args[0]}'{hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -69,6 +86,8 @@ class LazyGroup(click.Group):
 def cli(ctx: click.Context, /, **settings: object) -> None:
     """Tasks and hosts in git, workers on your machines over SSH."""
     ctx.obj = Context.from_settings(settings)
+    if ctx.obj.log_level == "crash":
+        raise RuntimeError("raised on purpose: --log-level crash")
 
 
 def main() -> NoReturn:
@@ -82,18 +101,21 @@ def reconcile_main() -> NoReturn:
 
 
 def hoisted(arguments: list[str]) -> list[str]:
-    """Global options may stand anywhere on the line, as in kubectl; click wants them before the verb."""
+    """Global options may stand anywhere on the line, and `-o` before the verb, as in kubectl; click is stricter."""
     before: list[str] = []
     rest: list[str] = []
+    after: list[str] = []  # `-o json` from before the verb: the verb's own option
     words = iter(arguments)
     for word in words:
         if word == "--":
-            return [*before, *rest, word, *words]
+            return [*before, *rest, *after, word, *words]
         name, equals, _ = word.partition("=")
-        if name not in GLOBAL_OPTIONS:
+        early = not rest and (name in OUTPUT_OPTIONS or (word.startswith("-o") and not word.startswith("--")))
+        if name not in GLOBAL_OPTIONS and not early:
             rest.append(word)
             continue
-        before.append(word)
-        if GLOBAL_OPTIONS[name] and not equals:
-            before.extend(value for value in [next(words, None)] if value is not None)
-    return [*before, *rest]
+        place = after if early else before
+        place.append(word)
+        if word in OUTPUT_OPTIONS or (GLOBAL_OPTIONS.get(name) and not equals):
+            place.extend(value for value in [next(words, None)] if value is not None)
+    return [*before, *rest, *after]

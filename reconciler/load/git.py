@@ -144,11 +144,13 @@ def open_repository(location: str, cache: Path, folder: str = "") -> Repository:
             git_dir, common = Path(found.git_dir), Path(found.common_dir)
             tree = None if found.bare or found.working_tree_dir is None else Path(found.working_tree_dir).resolve()
     except (git.exc.InvalidGitRepositoryError, git.exc.NoSuchPathError):
-        raise RepositoryError(f"{location} is not in a git repository: run `git init` there, or name another") from None
+        raise RepositoryError(
+            f"{path.absolute()} is not in a git repository: `reconciler init` starts a fleet, -C names one"
+        ) from None
     except (configparser.Error, OSError, ValueError) as error:
-        raise RepositoryError(f"{location} cannot be opened: {str(error).splitlines()[0]}") from None
+        raise RepositoryError(f"{path.absolute()} cannot be opened: {str(error).splitlines()[0]}") from None
     inside = PurePosixPath(path.resolve().relative_to(tree)) if tree else PurePosixPath()
-    return Repository(location, git_dir.resolve(), common.resolve(), tree, _prefix(str(inside / folder)))
+    return Repository(str(path.absolute()), git_dir.resolve(), common.resolve(), tree, _prefix(str(inside / folder)))
 
 
 def _own_clone(url: str, cache: Path, folder: str) -> Repository:

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from reconciler.errors import ReconcilerError
-
-os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # a missing git is told by the first call, not by the import
 import git
 import git.exc
+
+from reconciler.errors import ReconcilerError
 
 NETWORK_DEADLINE = 60.0  # seconds for a question to a remote
 FETCH_DEADLINE = 900.0  # seconds for the objects themselves

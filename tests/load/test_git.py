@@ -109,7 +109,7 @@ def test_an_empty_repository_says_what_to_do(work: Work) -> None:
 
 def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
-    with pytest.raises(RepositoryError, match="run `git init` there"):
+    with pytest.raises(RepositoryError, match="`reconciler init` starts a fleet"):
         open_repository(str(tmp_path / "plain"), tmp_path)
     with pytest.raises(RepositoryError, match="no such folder"):
         open_repository(str(tmp_path / "missing"), tmp_path)
