@@ -18,7 +18,7 @@ class Lease:
     epoch: int  # hosts taken with this number or a higher one count as taken
     fresh: bool  # the number starts a new epoch
     missing: tuple[str, ...] = ()  # hosts that have to be taken before anything starts, and cannot be asked
-    lacking: bool = False  # one of them has not answered in time; the others may still answer in this cycle
+    lacking: bool = False  # one of them has not answered in time, and may never
 
     def holds(self, spot: Spot) -> bool:
         """Whether the host obeys this number now."""
@@ -54,7 +54,8 @@ def current(scene: Scene) -> Lease:
         if isinstance(spot.look, Unseen) and spot.declared and not spot.host.gone and not lease.taken(spot)
     }
     missing = tuple(f"{key} ({'still asking' if look.asking else look.why})" for key, look in absent.items())
-    return replace(lease, missing=missing, lacking=any(not look.asking for look in absent.values()))
+    lacking = any(not look.asking and not look.answered for look in absent.values())
+    return replace(lease, missing=missing, lacking=lacking)
 
 
 def takes(scene: Scene, lease: Lease, changes: Iterable[Change]) -> tuple[str, ...]:

@@ -47,7 +47,8 @@ def hold(scene: Scene, changes: Sequence[Change]) -> Sorted:
     prunes = [change for change in changes if change.prune]
     if not scene.desired.complete:  # an unreadable file may be what names the task or the host
         prunes = [change for change in changes if change.prune or change.detail == "removed"]
-        why = "a file cannot be read, so nobody knows what it names: correct it, nothing is pruned until then"
+        files = words.listing(scene.desired.unreadable) or "a file"
+        why = f"{files} cannot be read, so nobody knows what is named there: nothing is pruned before that is corrected"
         return _split(changes, prunes, why)
     tasks = {change.task for change in prunes}
     if options.allow_prune:
@@ -58,7 +59,8 @@ def hold(scene: Scene, changes: Sequence[Change]) -> Sorted:
     over = _over_budget(scene) if prunes else ""
     if not over:
         return Sorted(tuple(changes))
-    return _split(changes, prunes, f"{over}: look at the list, then use --allow-prune or bring the files back")
+    advice = "look at the list, then use `reconciler reconcile --allow-prune` if it is meant, or bring the files back"
+    return _split(changes, prunes, f"{over}: {advice}")
 
 
 def _split(changes: Sequence[Change], stopped: Sequence[Change], why: str) -> Sorted:
@@ -88,7 +90,7 @@ def _newer(scene: Scene) -> str:
     ours = words.short(scene.desired.revision)
     return (
         f"host {host} was last acted on at {words.short(revision)}, which {ours} does not contain: "
-        "update the checkout, or use --allow-prune"
+        "update the checkout, or use `reconciler reconcile --allow-prune`"
     )
 
 

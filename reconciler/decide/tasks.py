@@ -104,7 +104,7 @@ def lease_complete(bid: Bid) -> Fate | None:
     if not bid.lease.missing:
         return None
     hint = "; declare gone: true if it will not return" if bid.lease.lacking else ""
-    return bid.wait(f"this controller is new to the fleet: waits for {words.listing(bid.lease.missing)}{hint}")
+    return bid.wait(f"nothing starts before every host was seen once: {words.listing(bid.lease.missing)}{hint}")
 
 
 def backoff(bid: Bid) -> Fate | None:

@@ -81,7 +81,8 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
     remembered = {key(slot): document for slot, document in ledger.items()}
     selection = _selection(version)
     files = parser.parse([(entry.path, entry.blob) for entry in selection.files], version.read)
-    complete = not selection.unreadable and all(file.known for file in files)
+    unreadable = (*selection.unreadable, *(file.path for file in files if not file.known))
+    complete = not unreadable
     gathered = gather(files)
     blobs = {entry.path: entry.blob for entry in version.entries}
     stands: dict[Slot, Document] = {}
@@ -92,7 +93,7 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
         if last:
             stands[slot] = last
     reasons = dict(gathered.bad)
-    for path in [*selection.unreadable, *(file.path for file in files if not file.known)]:
+    for path in unreadable:
         for document in _declared_by(path, blobs.get(path, ""), version, parser, remembered):
             slot = key(document.slot)
             if slot not in gathered.good and slot not in reasons:
@@ -115,6 +116,7 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
         resolved.invalid,
         complete,
         problems,
+        tuple(sorted(unreadable)),
     )
     return Loaded(desired, resolved.documents, problems)
 

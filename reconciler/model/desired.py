@@ -21,3 +21,4 @@ class Desired:
     invalid: Mapping[str, str] = field(default_factory=dict)  # task name -> why it has no version at all
     complete: bool = True  # False: a file cannot be read to the point of knowing what it names
     problems: tuple[Problem, ...] = ()
+    unreadable: tuple[str, ...] = ()  # the files that make it incomplete

@@ -34,10 +34,11 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A host that could not be asked. `asking`: it may still answer in this cycle."""
+    """A host that could not be asked. `asking`: it may still answer in this cycle; `answered`: it did, wrongly."""
 
     why: str
     asking: bool = False
+    answered: bool = False
 
 
 Observed = Mapping[str, Seen | Unseen]  # by Host name; former places under their own names

@@ -47,7 +47,8 @@ def parse_report(
         fleet = workspace.get("fleet", "")
         if fleet and fleet.partition(";")[0] != fleet_id:
             owner = fleet.partition(";")[2] or fleet
-            return Unseen(f"belongs to fleet {owner}: give this fleet a workspaceRoot of its own")
+            why = f"its workspace belongs to fleet {owner}: set a workspaceRoot of this fleet's own on the Host"
+            return Unseen(why, answered=True)
         host_now = float(workspace["now"])
         clock = _Clock(now, host_now)
         runs = _runs(frames["records"], frames["live"], clock)

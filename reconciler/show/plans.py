@@ -24,10 +24,7 @@ _DONE = {
     Action.COLLECT: "collected",
     Action.CLEANUP: "cleaned up",
 }
-HELD_ADVICE = (
-    "Nothing of this is done. If it is meant: `reconciler reconcile --allow-prune`; "
-    "if not: bring the documents back in git (or fetch the newer commit)."
-)
+HELD_ADVICE = "Nothing of this is done before a person has looked at it."
 
 
 Pair = tuple[Change, Outcome | None]

@@ -139,6 +139,8 @@ def observed_of(data: Data, asked: set[str]) -> Observed:
             looks[key] = Unseen("no answer yet", asking=True)
         elif isinstance(one, str):
             looks[key] = Unseen(one)
+        elif one is not None and "answered" in one:
+            looks[key] = Unseen(one["answered"], answered=True)
         elif one is not None:  # null: the key is missing
             looks[key] = seen_of(key, one)
     return looks

@@ -100,6 +100,7 @@ def test_another_fleets_workspace_is_unseen_and_says_whose() -> None:
     sight = report(fleet_id="somebody-else")
     assert isinstance(sight, Unseen)
     assert "belongs to fleet main" in sight.why
+    assert sight.answered
 
 
 @pytest.mark.parametrize("gone", ["workspace", "records", "live", "facts"])

@@ -30,8 +30,7 @@ warning: new has the digest of gone: it runs again
 
 Held: 12 of 30 tasks left git: more than maxCount 10
   - cleanup   gone-12345678-1   on box1   left git
-  Nothing of this is done. If it is meant: `reconciler reconcile --allow-prune`; if not: bring the documents back in \
-git (or fetch the newer commit).
+  Nothing of this is done before a person has looked at it.
 
 Waiting:
   . deploy   needs build
