@@ -1,4 +1,4 @@
-"""One cycle, and when to run the next; the only clock.
+"""One cycle, and when to run the next.
 
     git ──load──▶ Desired ──┐
     hosts ─observe─▶ Observed ─┼─decide─▶ Plan ──act──▶ Outcomes ──record──▶ Ledger, events
@@ -10,6 +10,7 @@ A cycle reads everything and decides from scratch; a commit, a doorbell or a tim
 import time
 from collections.abc import Callable
 
+from reconciler.clock import now
 from reconciler.engine.engine import Engine
 from reconciler.engine.events import BellRang, CommitSeen
 from reconciler.engine.goals import next_time, settled
@@ -22,11 +23,6 @@ from reconciler.wake.requests import Requests
 BLIND = 5.0  # seconds between looks at hosts with active runs whose doorbell is not open
 PARTING = 2.0  # seconds for which calls under way may still answer when a signal asks for the end
 HURRY = 3600.0  # seconds; the longest sleep
-
-
-def now() -> float:
-    """The wall clock, in seconds since the epoch; read nowhere else."""
-    return time.time()  # noqa: TID251 (the one place)
 
 
 def cycle(engine: Engine) -> Report:
@@ -113,4 +109,4 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
         bells.close()
 
 
-__all__ = ["converge", "cycle", "now", "watch"]
+__all__ = ["converge", "cycle", "watch"]

@@ -21,8 +21,9 @@ def cleanup(context: Context, dry_run: bool, allow_prune: bool, output: str) -> 
 
     from reconciler.cli.opening import controller, looking, open_fleet, printer
     from reconciler.cli.printing import print_report
+    from reconciler.clock import now
     from reconciler.engine.engine import Engine
-    from reconciler.loop import cycle, now
+    from reconciler.loop import cycle
 
     fleet = open_fleet(context)
     options = Options(allow_prune=allow_prune)

@@ -36,7 +36,7 @@ def _page(context: Context, kind: str, name: str, ledger: "Ledger", output: str)
     """The page, or the document, about one thing. Raises ReconcilerError for an unknown name."""
     from reconciler.cli.get import items, rows_of
     from reconciler.cli.printing import paper
-    from reconciler.loop import now
+    from reconciler.clock import now
     from reconciler.model.rows import RunRow, TaskRow
     from reconciler.show import describe as pages
     from reconciler.show.document import envelope, text

@@ -4,8 +4,6 @@ import errno
 import os
 import re
 import sys
-import tempfile
-import traceback
 
 import click
 
@@ -78,6 +76,8 @@ def red(word: str) -> str:
 
 def _report(bug: Exception) -> int:
     """Leave a file with what developers need: where it went wrong, no arguments and no values."""
+    import tempfile
+
     text = f"reconciler {__version__}\npython {sys.version}\n\n{_story(bug)}"
     try:
         handle, name = tempfile.mkstemp(prefix="reconciler-bug-", suffix=".txt")
@@ -93,6 +93,8 @@ def _report(bug: Exception) -> int:
 
 def _story(bug: BaseException) -> str:
     """The frames of an error and of what led to it; of its text what is quoted, which may be anybody's, is left out."""
+    import traceback
+
     before = bug.__cause__ or (None if bug.__suppress_context__ else bug.__context__)
     story = f"{_story(before)}\nand then:\n\n" if before else ""
     message = QUOTED.sub("'…'", str(bug))

@@ -95,7 +95,7 @@ def _named(kind: str, names: Sequence[str], ledger: "Ledger") -> list[Row]:
 def _table(context: Context, kind: str, rows: Sequence[Row], output: str) -> list[str]:
     """Lines of a table, the heading first."""
     from reconciler.cli.printing import paper
-    from reconciler.loop import now
+    from reconciler.clock import now
     from reconciler.show.tables import host_table, run_table, task_table
 
     wide, sheet, at = output == "wide", paper(context), now()

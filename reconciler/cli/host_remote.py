@@ -40,7 +40,7 @@ def check(context: Context, names: tuple[str, ...], everything: bool, worktree: 
 def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "list[Check]":
     """All checks of the named hosts (of all hosts when none is named), in order. Raises ReconcilerError."""
     from reconciler.cli.opening import build_world
-    from reconciler.loop import now
+    from reconciler.clock import now
     from reconciler.observe.check import check_host
     from reconciler.record.ledger import Ledger
 

@@ -112,7 +112,7 @@ class Distant:
 
     def over(self) -> bool:
         """Whether the host says that the run has ended; no while it says nothing."""
-        from reconciler.loop import now
+        from reconciler.clock import now
         from reconciler.model.observed import Seen
         from reconciler.observe.look import look
 

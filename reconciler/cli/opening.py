@@ -147,8 +147,8 @@ def load_secrets() -> "Secrets":
 @contextmanager
 def looking(context: Context, fleet: Fleet, options: Options, *, recording: bool = False) -> "Iterator[Engine]":
     """An engine that changes nothing on hosts; with `recording` (and nobody else at work) it fills the ledger."""
+    from reconciler.clock import now
     from reconciler.engine.engine import Engine
-    from reconciler.loop import now
     from reconciler.record.ledger import Ledger
 
     if recording:
@@ -201,7 +201,7 @@ class Listener:
         """One line for what is no event: the same keys, `type` says how bad it is."""
         import click
 
-        from reconciler.loop import now
+        from reconciler.clock import now
         from reconciler.show.lines import trouble_json, trouble_line
 
         click.echo((trouble_json if self._json else trouble_line)(text, kind, now()), err=True)
@@ -247,7 +247,7 @@ def _run_command(words: "Sequence[str]") -> bytes:
 
 
 def _now() -> float:
-    from reconciler.loop import now
+    from reconciler.clock import now
 
     return now()
 

@@ -47,7 +47,7 @@ def report_document(report: Report) -> dict[str, Any]:
 
 def report_answer(report: Report) -> dict[str, Any]:
     """What the daemon sends to a `reconcile` typed beside it: the JSON object, and the same for people."""
-    from reconciler.loop import now
+    from reconciler.clock import now
     from reconciler.show.plans import listing
 
     text = listing(report.plan, now(), outcomes=report.outcomes)
@@ -59,7 +59,7 @@ def print_report(context: Context, report: Report, output: str) -> None:
     if output in ("json", "yaml"):
         print_document(report_document(report), output)
         return
-    from reconciler.loop import now
+    from reconciler.clock import now
     from reconciler.show.plans import listing
 
     click.echo(listing(report.plan, now(), paper(context), report.outcomes), nl=False)

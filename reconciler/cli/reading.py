@@ -48,7 +48,7 @@ class Reader:
         Raises ReconcilerError; when a refresh that nobody asked for fails, that is only told.
         """
         from reconciler.cli.opening import refresh as ask_hosts
-        from reconciler.loop import now
+        from reconciler.clock import now
 
         self._ledger.renew()
         times = [time for time in (self._ledger.last_cycle_at(), self._asked_at) if time is not None]

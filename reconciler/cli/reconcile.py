@@ -36,8 +36,9 @@ def reconcile(
     from reconciler.cli.opening import Occupied, controller, looking, open_fleet, printer
     from reconciler.cli.printing import print_answer, print_report
     from reconciler.cli.saved_plan import check
+    from reconciler.clock import now
     from reconciler.engine.engine import Engine
-    from reconciler.loop import converge, cycle, now
+    from reconciler.loop import converge, cycle
     from reconciler.wake.requests import ask
 
     if timeout is not None and not wait:

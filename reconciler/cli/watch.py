@@ -39,9 +39,9 @@ def watch(context: Context, interval: float | None, take_over: bool) -> int:
 def _watch(context: Context, listener: "Listener", interval: float | None, take_over: bool) -> None:
     from reconciler.cli.opening import controller, open_fleet
     from reconciler.cli.printing import report_answer
+    from reconciler.clock import now
     from reconciler.engine.engine import Engine
     from reconciler.engine.events import Reread, Stopped
-    from reconciler.loop import now
     from reconciler.loop import watch as serve
     from reconciler.wake.requests import Requests
 
