@@ -1,5 +1,6 @@
 """Bring results and logs home: bytes from an offset on, in portions, until there is no more."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,8 +11,10 @@ from reconciler.remote.transport import Remote, Unknown
 PORTION = 4 << 20  # bytes of logs in one call, shared by its runs
 SPEED = 1 << 20  # bytes a second below which a call is given up
 
+ASKED = "run.json"  # comes before everything else of its run
+
 # The frames of `collect` and the file each belongs to.
-FILES = {"answer": "answer.json", "blocked": "blocked.md", "phase_log": "supervisor.log"}
+FILES = {"asked": ASKED, "answer": "answer.json", "blocked": "blocked.md", "phase_log": "supervisor.log"}
 LOGS = ("stdout", "stderr")
 
 
@@ -63,6 +66,15 @@ def collect(
                 more = more or (part.offset is not None and len(part.data) >= limit)
             if not more:
                 left.discard(run)
+
+
+def secrets_of(asked: bytes) -> tuple[str, ...]:
+    """Takes run.json; returns the names of the secrets that the run was given, none when it cannot be read."""
+    try:
+        names = json.loads(asked)["secrets"]
+    except (ValueError, TypeError, KeyError):
+        return ()
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
 def _portions(run: str, frames: Mapping[str, bytes], offsets: dict[str, int]) -> Iterator[Portion]:

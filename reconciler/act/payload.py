@@ -83,6 +83,7 @@ def _launch(launch: Launch, change: Change, host: Host, fleet: Fleet, revision: 
         "launchedBy": launch.launcher,
         "labels": dict(task.labels),
         "title": task.title,
+        "secrets": sorted({secret.origin for secret in task.secrets}),  # names: what to mask when logs come home
     }
     settings = {
         "fleet": fleet.name,

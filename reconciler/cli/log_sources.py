@@ -1,7 +1,6 @@
 """Where the bytes of a run's logs come from: its host while it lives, the copy here after."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from reconciler.cli.context import Context
@@ -73,14 +72,10 @@ class Distant:
         self._fleet_id = desired.fleet.id
         self._only = len(desired.hosts) == 1
         self._world = build_world(context, fleet, ledger)
-        task = desired.tasks.get(row.task)
-        for secret in task.secrets if task else ():
-            # A value that cannot be had here cannot be masked; the worker's own controller masks what it keeps.
-            with suppress(ReconcilerError):
-                self._world.redactor.add(self._world.secrets.resolve([secret.origin]).values())
 
     def read(self, offsets: Mapping[str, int]) -> dict[str, bytes]:
         """As Source says."""
+        from reconciler.act.collect import secrets_of
         from reconciler.remote.transport import Unknown
 
         name = self._row.name
@@ -104,6 +99,8 @@ class Distant:
         frames = dict(reply.frames)
         if reply.code != 0 or f"gone/{name}" in frames:
             raise Gone(f"{self._host.name} has nothing of {name} any more")
+        # A value that cannot be had here cannot be masked; the worker's own controller masks what it keeps.
+        self._world.learn(secrets_of(frames.get(f"asked/{name}", b"")))
         return {stream: frames.get(f"{stream}/{name}", b"") for stream in offsets}
 
     def scrub(self, data: bytes) -> bytes:

@@ -149,7 +149,7 @@ class Engine:
         for name in plan.forget:
             ledger.forget([name])
             self.sights.forget(name)
-        self.orders.collect(plan, hosts, self.desired, self.sights)
+        self.orders.collect(plan, hosts, self.sights)
         if plan.takes or any(change.host for change in plan.changes):
             ledger.revision_sent(self.desired.revision, moment)
         if plan.takes:
@@ -163,7 +163,8 @@ class Engine:
         if not ledger.memory().whole and any(change.action is Action.LAUNCH for change in plan.changes):
             ledger.whole()
         warrant = self._warrant(ledger.memory().number)
-        self._note(self.orders.send(plan, hosts, self.desired, self.sights, warrant, moment, single=self.single))
+        sent = self.orders.send(plan, hosts, self.desired, self.sights, warrant, moment, single=self.single)
+        self._stale = self._stale or not sent
 
     # --- what comes in -----------------------------------------------------------------------------------------
 

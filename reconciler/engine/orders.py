@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.act.apply import Warrant
-from reconciler.act.collect import Portion
+from reconciler.act.collect import ASKED, Portion, secrets_of
 from reconciler.act.payload import Launch
 from reconciler.engine.desired import Wanted
 from reconciler.engine.operations import Operations
@@ -39,17 +39,19 @@ class Orders:
         self._operations = operations
         self._tried: set[tuple[str, str, str]] = set()
         self._failed: dict[str, int] = {}  # change or task -> times
+        self._lacking: dict[str, str] = {}  # task -> which secret could not be had when it was to be launched
         self.launched: set[str] = set()  # tasks, since this controller began
 
     def again(self) -> None:
         """A new round: what failed may be tried again."""
         self._tried.clear()
+        self._lacking.clear()
 
     def options(self, asked: Options, desired: Desired, newer: Mapping[str, str]) -> Options:
         """The caller's options with what git and the secrets' configuration say now."""
         last = self._world.ledger.last_revision()
         rewritten = bool(last) and self._wanted.contains(last, desired.revision) is not True
-        missing: dict[str, str] = {}
+        missing = dict(self._lacking)
         for task in desired.tasks.values():
             if task.secrets and not task.closed:
                 lacking = self._world.secrets.missing([secret.origin for secret in task.secrets])
@@ -69,7 +71,7 @@ class Orders:
                 outcomes.append(Outcome(change, Answer.OK, change.detail))
         return outcomes
 
-    def collect(self, plan: Plan, hosts: Mapping[str, Host], desired: Desired, sights: Sights) -> None:
+    def collect(self, plan: Plan, hosts: Mapping[str, Host], sights: Sights) -> None:
         """Start bringing ended runs' results home."""
         found: dict[str, dict[str, str]] = {}
         for change in plan.changes:
@@ -77,8 +79,6 @@ class Orders:
                 continue
             if change.host in hosts and self._first_try(change):
                 found.setdefault(change.host, {})[change.run] = sights.directory(change.host, change.run)
-                if change.task in desired.tasks:
-                    self._world.learn(desired.tasks[change.task])
         for host, directories in found.items():
             self._operations.collect(host, hosts[host], directories, self._world.archive.size, self._keep)
 
@@ -111,8 +111,8 @@ class Orders:
         now: float,
         *,
         single: bool,
-    ) -> list[Outcome]:
-        """One call to every host that has changes and is not busy; gives what failed before anything was sent."""
+    ) -> bool:
+        """One call to every host that has changes and is not busy; False when a secret turned out to be missing."""
         chosen: dict[str, list[Change]] = {}
         for change in plan.changes:
             if change.action is Action.COLLECT or change.host not in hosts or change.host in self._operations.busy:
@@ -123,8 +123,7 @@ class Orders:
                 chosen.setdefault(change.host, []).append(change)
         if any(change.action is Action.LAUNCH for changes in chosen.values() for change in changes):
             chosen.update({name: [] for name in self._behind(hosts, sights, warrant) if name not in chosen})
-        launches, failed = self._launches(chosen, desired)
-        unsent = {outcome.change for outcome in failed}
+        launches, unsent = self._launches(chosen, desired)
         intents = self._intents(chosen, launches, hosts, sights, desired, warrant)
         self._world.ledger.intend(intents, now)
         self._announce(chosen, unsent, now)
@@ -135,7 +134,7 @@ class Orders:
             directories = {change.run: sights.directory(name, change.run) for change in todo}
             mine = {change.run: launches[change.run] for change in todo if change.run in launches}
             self._operations.act(name, hosts[name], todo, warrant, directories, mine)
-        return failed
+        return not unsent
 
     def _behind(self, hosts: Mapping[str, Host], sights: Sights, warrant: Warrant) -> list[str]:
         """Hosts of ours that show an older commit than the one that starts something somewhere now.
@@ -176,6 +175,9 @@ class Orders:
         return self._failed.get(_key(change), 0) >= 3
 
     def _keep(self, portion: Portion) -> None:
+        if portion.file == ASKED:
+            self._world.learn(secrets_of(portion.data))
+            return
         self._world.archive.write(portion.run, portion.file, portion.offset, portion.data)
 
     def _first_try(self, change: Change) -> bool:
@@ -187,19 +189,19 @@ class Orders:
 
     def _launches(
         self, chosen: Mapping[str, Sequence[Change]], desired: Desired
-    ) -> tuple[dict[str, Launch], list[Outcome]]:
+    ) -> tuple[dict[str, Launch], set[Change]]:
         wanted = [c for changes in chosen.values() for c in changes if c.action is Action.LAUNCH]
         files = {change.task: desired.tasks[change.task].source.file for change in wanted}
         authors = self._wanted.authors(desired, files) if wanted else {}
         launches: dict[str, Launch] = {}
-        failed: list[Outcome] = []
+        unsent: set[Change] = set()
         for change in wanted:
             task = desired.tasks[change.task]
             try:
                 values = self._world.secrets.resolve([secret.origin for secret in task.secrets])
             except ReconcilerError as problem:
-                failed.append(Outcome(change, Answer.FAILED, str(problem)))
-                self._tried.add(("task", change.task, ""))
+                unsent.add(change)
+                self._lacking[change.task] = str(problem)
                 continue
             self._world.redactor.add(values.values())
             launches[change.run] = Launch(
@@ -210,7 +212,7 @@ class Orders:
                 author=authors.get(change.task, ""),
                 launcher=self._world.launcher,
             )
-        return launches, failed
+        return launches, unsent
 
     def _intents(
         self,

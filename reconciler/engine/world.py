@@ -1,7 +1,7 @@
 """Everything outside that a controller works with: ledger, archive, hosts, secrets, and who listens."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -12,7 +12,6 @@ from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
 from reconciler.model.problem import Severity
 from reconciler.model.rows import Event, EventType
-from reconciler.model.task import Task
 from reconciler.record.archive import Archive
 from reconciler.record.ledger import Ledger
 from reconciler.record.redactor import Redactor
@@ -35,6 +34,7 @@ class World:
     trouble: Callable[[str], None] = lambda text: None
     holds: Callable[[], bool] = lambda: True  # whether the state folder is still the one that was claimed
     _invalid: tuple[str, ...] = ()
+    _learned: set[str] = field(default_factory=set)
     _troubles: dict[str, str] = field(default_factory=dict)  # what cannot be read -> why, as it was told
 
     def remember(self, desired: Desired, documents: Sequence[Document], now: float) -> None:
@@ -44,10 +44,12 @@ class World:
         self.ledger.tasks_seen(desired, now)
         self.ledger.drains([name for name, host in desired.hosts.items() if host.drain], now)
         invalid = tuple(f"{p.file}:{p.line}: {p.message}" for p in desired.problems if p.severity is Severity.ERROR)
-        self.tell([Event(now, EventType.REVISION, message=f"at {desired.revision[:12]}")])
-        if invalid != self._invalid:
-            self.tell([Event(now, EventType.INVALID, message=text) for text in invalid])
-            self._invalid = invalid
+        at = f"at {desired.revision[:12]}"
+        if at not in (event.message for event in self.ledger.events(types={EventType.REVISION}, limit=1)):
+            news = invalid if invalid != self._invalid else ()
+            self.tell([Event(now, EventType.REVISION, message=at)])
+            self.tell([Event(now, EventType.INVALID, message=text) for text in news])
+        self._invalid = invalid
 
     def saw(self, host: Host, sight: Seen | Unseen, now: float) -> None:
         """Record a look at a host."""
@@ -68,11 +70,12 @@ class World:
         for event in events:
             self.listen(event)
 
-    def learn(self, task: Task) -> None:
-        """What a task's worker may have printed must be known before it is collected, by a later controller too."""
-        for secret in task.secrets:
+    def learn(self, names: Iterable[str]) -> None:
+        """What a worker may have printed must be known before it is kept or shown, by a later controller too."""
+        for name in set(names) - self._learned:
             with suppress(ReconcilerError):  # a value that cannot be had any more cannot be known either
-                self.redactor.add(self.secrets.resolve([secret.origin]).values())
+                self.redactor.add(self.secrets.resolve([name]).values())
+                self._learned.add(name)
 
     def trouble_with(self, what: str, why: str) -> None:
         """Tell once why `what` cannot be read, and once (an empty `why`) that it can be again."""
@@ -87,6 +90,7 @@ class World:
         except ReconcilerError as problem:
             self.trouble_with("secrets.yaml", str(problem))
         else:
+            self._learned = set()
             self.trouble_with("secrets.yaml", "")
 
     def check(self) -> None:

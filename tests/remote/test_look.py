@@ -95,6 +95,7 @@ def test_collect_brings_everything(host: HostUnderTest):
     host.run(RUN, """printf 'abc\\0def'; echo err >&2; echo '{}' >"$RECONCILER_RESULT_FILE"; echo why >BLOCKED.md""")
     answer = host.call("collect", [("run", f"_/runs/{RUN}"), ("limit", "1000")])
     assert dict(answer.frames) == {
+        f"asked/{RUN}": b"{}",
         f"stdout/{RUN}": b"abc\0def",
         f"stderr/{RUN}": b"err\n",
         f"answer/{RUN}": b"{}\n",

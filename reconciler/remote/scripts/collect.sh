@@ -16,13 +16,17 @@ hand_over() {
     frame "gone/$run" ''
     return
   fi
-  for name in answer.json blocked.md stdout.log stderr.log supervisor.log; do
+  for name in run.json answer.json blocked.md stdout.log stderr.log supervisor.log; do
     [[ -f $dir/$name && ! -L $dir/$name ]] && files+=("$dir/$name")
   done
   ((${#files[@]})) || return 0
   while read -r size name; do
     name=${name##*/} from=0
     case $name in
+      run.json)
+        slice "asked/$run" "$dir/$name" 0 "$size"
+        continue
+        ;;
       answer.json | blocked.md)
         slice "${name%.*}/$run" "$dir/$name" 0 "$size"
         continue
