@@ -6,6 +6,8 @@ import click
 
 from reconciler.cli.context import Context
 
+KINDS = ("task", "run", "host")
+PLURALS = ("tasks", "runs", "hosts")
 SHELLS = ("bash", "zsh", "fish")
 HINTS = {
     "bash": 'eval "$(reconciler completion bash)"   # in ~/.bashrc',
@@ -42,6 +44,16 @@ def names(kind: str) -> Complete:
             return []
 
     return complete
+
+
+def kinds_then_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """`get` and `describe`: first a kind, then names of that kind."""
+    words = [str(word) for word in ctx.params.get(str(parameter.name)) or ()]
+    if not words and "/" not in incomplete:
+        singular = ctx.info_name == "describe"
+        return [kind for kind in (KINDS if singular else PLURALS) if kind.startswith(incomplete)]
+    kind = (words[0] if words else incomplete.partition("/")[0]).removesuffix("s")
+    return names(kind)(ctx, parameter, incomplete) if kind in KINDS else []
 
 
 def _known(ctx: click.Context, kind: str) -> list[str]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.completion import kinds_then_names
 from reconciler.cli.context import Context, output_option
 from reconciler.cli.reading import Reader, kind_and_names, refresh_option, unknown
 from reconciler.errors import UsageError
@@ -17,7 +18,7 @@ SOURCE = 2000  # events that are looked through for those of a host or a run
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="KIND NAME")
+@click.argument("words", nargs=-1, metavar="KIND NAME", shell_complete=kinds_then_names)
 @refresh_option
 @output_option
 @click.pass_obj

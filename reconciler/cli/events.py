@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.completion import names
 from reconciler.cli.context import Context, output_option
 from reconciler.cli.reading import KINDS, Reader, refresh_option, unknown
 from reconciler.errors import UsageError
@@ -19,7 +20,7 @@ EVERY = 0.5  # seconds between two looks of --follow
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=names("task"))
 @click.option("-f", "--follow", is_flag=True, help="Go on, and print events as they come.")
 @click.option("--type", "types", default="", help=f"Only these: {', '.join(EventType)}.", metavar="TYPE,…")
 @click.option("--tail", type=click.IntRange(0), help="Only the last N.  [all]")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
+from reconciler.cli.completion import kinds_then_names
 from reconciler.cli.context import Context, output_option
 from reconciler.cli.reading import Reader, kind_and_names, refresh_option, unknown
 from reconciler.errors import UsageError
@@ -23,7 +24,7 @@ Row: TypeAlias = TaskRow | RunRow | HostRow
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="tasks|runs|hosts [NAME…]")
+@click.argument("words", nargs=-1, metavar="tasks|runs|hosts [NAME…]", shell_complete=kinds_then_names)
 @click.option("-l", "--selector", default="", help="Only those with these labels: team=web,tier!=test,owner,!draft.")
 @click.option("-w", "--watch", is_flag=True, help="Go on, and print what changes.")
 @refresh_option

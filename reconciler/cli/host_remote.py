@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.arguments import bare
+from reconciler.cli.completion import names as known_names
 from reconciler.cli.context import Context, output_option
-from reconciler.errors import Exit, ReconcilerError, UsageError
+from reconciler.cli.reading import unknown
+from reconciler.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from reconciler.cli.opening import Fleet
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=known_names("host"))
 @click.option("--all", "everything", is_flag=True, help="Check every host of the fleet.")
 @click.option("--worktree", is_flag=True, help="Read the files as they are, committed or not.")
 @output_option
@@ -80,7 +82,7 @@ def print_checks(context: Context, checks: "Sequence[Check]", output: str, code:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=known_names("host"))
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @output_option
 @click.pass_obj
@@ -121,6 +123,5 @@ def reset(context: Context, name: str, yes: bool, output: str) -> int:
 
 def _host(desired: "Desired", name: str) -> "Host":
     if name not in desired.hosts:
-        known = ", ".join(sorted(desired.hosts)) or "none"
-        raise ReconcilerError(f"there is no host {name!r} in the repository (there is: {known})")
+        raise unknown("host", name, desired.hosts)
     return desired.hosts[name]

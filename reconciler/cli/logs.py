@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.completion import names
 from reconciler.cli.context import Context
 from reconciler.cli.log_printer import Printer
 from reconciler.cli.log_sources import Distant, Gone, Home, Source
@@ -23,7 +24,7 @@ STREAMS = ("stdout", "stderr", "events")
 
 
 @click.command()
-@click.argument("task")
+@click.argument("task", shell_complete=names("task"))
 @click.option("--run", "wanted", metavar="RUN|N", help="This run, or this attempt's number.  [the newest]")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended; wait for it to start.")
 @click.option("--tail", type=click.IntRange(0), help="Only the last N lines.  [all]")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.record.claim import Holder
     from reconciler.record.ledger import Ledger
     from reconciler.record.secrets import Secrets
+    from reconciler.show.paper import Paper
 
 SECRET_DEADLINE = 30.0  # seconds for a command that prints a secret
 
@@ -178,15 +179,19 @@ def refresh(context: Context) -> bool:
 
 def printer(context: Context) -> "Listener":
     """Prints events and trouble to standard error in the log format asked for."""
-    return Listener(context.log_format, context.log_level)
+    from reconciler.cli.printing import journal
+
+    return Listener(context.log_format, context.log_level, journal(context))
 
 
 class Listener:
     """Log lines for people and machines."""
 
-    def __init__(self, log_format: str, level: str) -> None:
+    def __init__(self, log_format: str, level: str, paper: "Paper") -> None:
+        """`paper`: what standard error is."""
         self._json = log_format == "json"
         self._quiet = level in ("warning", "error")
+        self._paper = paper
 
     def event(self, event: "Event") -> None:
         """One line for an event."""
@@ -195,7 +200,7 @@ class Listener:
         from reconciler.show.lines import event_json, event_line
 
         if not self._quiet:
-            click.echo(event_json(event) if self._json else event_line(event), err=True)
+            click.echo(event_json(event) if self._json else event_line(event, self._paper), err=True, color=True)
 
     def trouble(self, text: str, kind: str = "warning") -> None:
         """One line for what is no event: the same keys, `type` says how bad it is."""
@@ -204,7 +209,8 @@ class Listener:
         from reconciler.clock import now
         from reconciler.show.lines import trouble_json, trouble_line
 
-        click.echo((trouble_json if self._json else trouble_line)(text, kind, now()), err=True)
+        said = trouble_json(text, kind, now()) if self._json else trouble_line(text, kind, now(), self._paper)
+        click.echo(said, err=True, color=True)
 
     def failure(self, failure: ReconcilerError) -> int:
         """What ended the command, as the last line; gives the exit code. Raises it again when people read along."""

@@ -36,6 +36,14 @@ def paper(context: Context) -> "Paper":
     return Paper(width=width(), color=colored(context))
 
 
+def journal(context: Context) -> "Paper":
+    """What standard error is, where events and troubles go: lines as long as their text."""
+    from reconciler.show.paper import Paper
+
+    painted = context.color if context.color is not None else sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    return Paper(color=painted)
+
+
 def report_document(report: Report) -> dict[str, Any]:
     """The JSON object of `plan` and `reconcile`."""
     from reconciler.show.document import Ending, envelope
@@ -97,4 +105,4 @@ def print_answer(answer: Mapping[str, Any], output: str) -> int:
 
 
 def _note(text: str) -> None:
-    click.echo(f"{click.style('note:', fg='yellow')} {text}", err=True)
+    click.echo(f"note: {text}", err=True)

@@ -36,7 +36,7 @@ LOGIN = frozenset(
 
 LOCAL = ("bash", "--noprofile", "--norc", "-p", "-s")
 # Login shells differ in what they make of `$(…)` or of quotes, none in this: single quotes, then letters and digits.
-DECODE = ("bash", "--noprofile", "--norc", "-p", "-c", 'eval "$(printf %s "$0" | base64 -d)"')
+DECODE = ("bash", "--noprofile", "--norc", "-p", "-c", 'code=$1; shift; eval "$(printf %s "$code" | base64 -d)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,8 @@ class Remote:
         words = [scripts.shell(), host.workspace_root, host.shell_prelude, directory, *command]
         encoded = [b64encode(word.encode()).decode() or "-" for word in words]
         if not way.door:
-            return interactive([*DECODE, *encoded], environment=_local_environment())
-        line = " ".join(["exec", *DECODE[:-1], shlex.quote(DECODE[-1]), *encoded])
+            return interactive([*DECODE, "reconciler", *encoded], environment=_local_environment())
+        line = " ".join(["exec", *DECODE[:-1], shlex.quote(DECODE[-1]), "reconciler", *encoded])
         return interactive([*way.door.argv(None, "-t" if terminal else "-T"), line], environment=_environment())
 
     def supervisor(self) -> str:

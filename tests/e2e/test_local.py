@@ -1,5 +1,6 @@
 """The whole path on the local machine: from a commit to the table, with the same scripts as over ssh."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,14 @@ def test_a_local_worker_gets_the_login_and_not_the_controllers_environment(fleet
     printed = fleet.run("logs", "look", check=0).stdout
     assert "canary-4711" not in printed
     assert "HOME=" in printed
+
+
+def test_a_commit_is_told_once_however_many_cycles_look_at_it(fleet: Fleet) -> None:
+    fleet.local()
+    fleet.task("hello")
+    fleet.write("tasks/bad.yaml", "[")
+    fleet.commit()
+    for _ in range(3):
+        fleet.run("reconcile", "--wait", check=1)
+    told = [json.loads(line)["type"] for line in fleet.run("events", "-o", "json", check=0).stdout.splitlines()]
+    assert (told.count("revision"), told.count("invalid")) == (1, 1)

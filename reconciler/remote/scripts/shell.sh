@@ -18,8 +18,11 @@ if ! cd -P -- "$root/$directory" 2>/dev/null; then
   echo "reconciler: $root/$directory is not on this host (any more)" >&2
   exit 1
 fi
-unset -v word words root directory
+unset -v code word words root directory
 eval "$prelude"
 unset -v prelude
-if (($#)); then exec -- "$@"; fi
+if (($#)); then
+  (exec -- "$@") # in a shell below: a command that a signal ends is then told by its exit code, over ssh too
+  exit
+fi
 exec "${SHELL:-bash}"
