@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 import click
@@ -92,12 +93,21 @@ def cli(ctx: click.Context, /, **settings: object) -> None:
 
 def main() -> NoReturn:
     """The `reconciler` command."""
+    _speak_anyway()
     sys.exit(guarded(cli, hoisted(sys.argv[1:])))
 
 
 def reconcile_main() -> NoReturn:
     """The `reconcile` command: `reconciler reconcile` by a name of its own."""
+    _speak_anyway()
     sys.exit(guarded(cli, hoisted(["reconcile", *sys.argv[1:]])))
+
+
+def _speak_anyway() -> None:
+    """A terminal that lacks a character gets `?` for it, instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def hoisted(arguments: list[str]) -> list[str]:

@@ -155,6 +155,11 @@ def test_a_bug_leaves_its_report_somewhere_even_without_a_place_for_files(room: 
         Path(report).unlink()
 
 
+def test_a_terminal_that_lacks_characters_gets_something(room: Path) -> None:
+    ended = reconciler(room, "doctor", PYTHONIOENCODING="latin-1")
+    assert (ended.returncode, "? login" in ended.stdout) == (0, True), ended.stderr
+
+
 @pytest.mark.parametrize("line", ["-o json get tasks", "get -o json tasks", "get tasks -ojson", "-ojson get tasks"])
 def test_the_output_may_be_said_anywhere(room: Path, line: str) -> None:
     ended = reconciler(room, *line.split())
