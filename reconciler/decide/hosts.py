@@ -51,7 +51,9 @@ def spots(desired: Desired, observed: Observed, memory: Memory) -> dict[str, Spo
         key: observed.get(key, Unseen("not asked")) for key in sorted({**hosts, **strangers})
     }
     shared = _shared(hosts, looks)
-    shared.update(_misnamed(desired, memory, former, {k: v for k, v in looks.items() if k not in shared}))
+    moved = _moved(desired, memory, former, looks)
+    others = {key: look for key, look in looks.items() if key not in shared and key not in moved.values()}
+    shared.update(_misnamed(desired, memory, former, others))
     found = {}
     for key, look in looks.items():
         host = hosts.get(key) or strangers[key]
@@ -62,7 +64,7 @@ def spots(desired: Desired, observed: Observed, memory: Memory) -> dict[str, Spo
             view,
             _remembered(key, host, view, memory),
             stranger=key in strangers,
-            shadowed=key in shared and key in former,
+            shadowed=key in former and (key in shared or key in moved),
         )
     return found
 
@@ -158,6 +160,21 @@ def _shared(hosts: Mapping[str, Host], looks: Mapping[str, Seen | Unseen]) -> di
         first, *others = sorted(keys, key=rank)
         lost.update({key: _shares(first) for key in others})
     return lost
+
+
+def _moved(
+    desired: Desired, memory: Memory, former: Mapping[str, Place], looks: Mapping[str, Seen | Unseen]
+) -> dict[str, str]:
+    """Former places whose machine, not restarted since, now shows at a declared host: that one's key."""
+    found = {}
+    for key, look in looks.items():
+        place = former.get(look.host_name) if isinstance(look, Seen) and key in desired.hosts else None
+        if place is None or not isinstance(look, Seen) or look.workspace_id != place.workspace_id:
+            continue
+        kept = [one.boot_id for one in memory.hosts.values() if one.place.workspace_id == place.workspace_id]
+        if _boot(look) and _boot(look) in (*kept, _boot(looks[look.host_name])):
+            found[look.host_name] = key
+    return found
 
 
 def _misnamed(

@@ -61,7 +61,7 @@ def current(scene: Scene) -> Lease:
 def takes(scene: Scene, lease: Lease, changes: Iterable[Change]) -> tuple[str, ...]:
     """Takes what is to be done; returns the hosts that have to be taken before. Nothing to do: none."""
     effects = [change for change in changes if change.host and change.action is not Action.COLLECT]
-    wanted = {change.host for change in effects if not lease.holds(scene.spots[change.host])}
+    wanted = {change.host for change in effects if not _ready(lease, scene.spots[change.host])}
     wanted |= {known.host for known in scene.runs if _needs_newer_report(known)}
     wanted |= {spot.key for spot in scene.spots.values() if _renamed(spot)}
     if any(change.action is Action.LAUNCH for change in effects):
@@ -81,6 +81,11 @@ def takes(scene: Scene, lease: Lease, changes: Iterable[Change]) -> tuple[str, .
 
 def _ours_to_take(scene: Scene) -> list[Spot]:
     return [spot for spot in scene.spots.values() if not spot.stranger]
+
+
+def _ready(lease: Lease, spot: Spot) -> bool:
+    """It obeys the number, and says whose it is: after `host reset` it does not."""
+    return lease.holds(spot) and spot.seen is not None and spot.seen.host_name == spot.host.name
 
 
 def _renamed(spot: Spot) -> bool:

@@ -116,7 +116,10 @@ class Engine:
             if name in self.operations.busy:
                 self._again.add(name)  # what it is busy with may answer with what was true before
             elif name in hosts:
-                self.operations.look(name, hosts[name], self.desired.fleet.id, only=len(self.desired.hosts) == 1)
+                host = hosts[name]
+                # Nobody waits for a host that is declared gone; it gets the time that everybody gets.
+                host = replace(host, deadline=min(host.deadline, FIRST)) if host.gone else host
+                self.operations.look(name, host, self.desired.fleet.id, only=len(self.desired.hosts) == 1)
 
     def step(self, timeout: float) -> None:
         """Wait for events for at most `timeout` seconds, take them in, decide when something is new, and act."""
@@ -266,7 +269,8 @@ class Engine:
 
     def early(self) -> bool:
         """A round is young and hosts are still answering: better to decide on all of them at once."""
-        return bool(self.looking()) and time.monotonic() - self.round_at < FIRST
+        hosts = self.hosts()
+        return time.monotonic() - self.round_at < FIRST and any(not hosts[name].gone for name in self.looking())
 
     def _patience(self) -> float:
         """For how many seconds it may be put off to decide."""
@@ -275,9 +279,8 @@ class Engine:
         return max(0.0, self.round_at + FIRST - time.monotonic()) if self.early() else 0.0
 
     def looking(self) -> set[str]:
-        """Busy hosts; those declared gone are not waited for."""
-        hosts = self.hosts()
-        return {name for name in self.operations.busy if name in hosts and not hosts[name].gone}
+        """Busy hosts."""
+        return self.operations.busy.keys() & self.hosts().keys()
 
     def resting(self) -> bool:
         """Nothing is under way, and all that is known has been decided on."""

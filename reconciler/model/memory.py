@@ -37,6 +37,7 @@ class HostMemory:
     stuck: str = ""  # why it is cordoned automatically
     gone: bool = False  # its Host said `gone: true` when last in git: nothing there is waited for or asked again
     reach: Reach | None = None  # how to talk to it when no Host names it any more
+    boot_id: str = ""  # of the machine behind it, when last seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,8 +180,10 @@ def host_to_row(key: str, record: HostRecord) -> tuple[Any, ...]:
 def host_from_row(row: tuple[Any, ...], places: Places) -> tuple[str, HostRecord]:
     """The key and the host in a row of HOST."""
     taken, seen_at, drain_since, stuck, gone, unseen, facts, shown, reach = row[8:]
-    memory = HostMemory(places.of(row[1:8]), taken, seen_at, drain_since, stuck, bool(gone), _reach(reach))
-    return row[0], HostRecord(memory, unseen, Facts(**json.loads(facts)), shown)
+    told = Facts(**json.loads(facts))
+    place = places.of(row[1:8])
+    memory = HostMemory(place, taken, seen_at, drain_since, stuck, bool(gone), _reach(reach), told.boot_id)
+    return row[0], HostRecord(memory, unseen, told, shown)
 
 
 def task_to_row(name: str, record: TaskRecord) -> tuple[Any, ...]:

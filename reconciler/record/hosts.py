@@ -119,6 +119,7 @@ class HostBook(Room):
             stuck=f"processes of {', '.join(seen.stuck)} survived KILL" if seen.stuck else "",
             gone=known.gone if host.former else host.gone,
             reach=_reach(host, known),
+            boot_id=seen.facts.boot_id,
         )
         return HostRecord(memory, "", seen.facts, old.row if old else None), parted
 

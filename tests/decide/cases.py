@@ -209,7 +209,7 @@ def memory_of(data: Data, desired: Desired) -> Memory:
 
 
 def host_memory_of(name: str, data: Data) -> HostMemory:
-    data = only(data, "id", "address", "taken", "seen", "drain_since", "stuck", "gone")
+    data = only(data, "id", "address", "taken", "seen", "drain_since", "stuck", "gone", "boot")
     return HostMemory(
         place_of(name, data),
         taken=data.get("taken", 5),
@@ -217,6 +217,7 @@ def host_memory_of(name: str, data: Data) -> HostMemory:
         drain_since=at(data.get("drain_since")),
         stuck=data.get("stuck", ""),
         gone=data.get("gone", False),
+        boot_id=data.get("boot", ""),
     )
 
 
