@@ -86,7 +86,7 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
                 deadline = time.monotonic() + PARTING
             if requests:
                 requests.serve(engine)
-            worked |= engine.active_hosts()
+            worked |= engine.sights.with_active_runs()
             bells.keep(engine.reachable(None if requests else worked))
             engine.save()
             if engine.resting():
@@ -102,7 +102,7 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
                 commits.look()
                 round_due = moment + engine.next_round()
             if moment >= blind_due:
-                engine.ask(engine.active_hosts() - bells.open - engine.operations.busy.keys())
+                engine.ask(engine.sights.with_active_runs() - bells.open - engine.operations.busy.keys())
                 blind_due = moment + BLIND
     finally:
         commits.stop()

@@ -1,6 +1,6 @@
 """Pure: Desired, Observed, Memory, now → Plan. It cannot fail: what is wrong was a Problem before."""
 
-from reconciler.decide.core import decide
+from reconciler.decide.core import decide, without_launches
 from reconciler.decide.hosts import former_places
 
-__all__ = ["decide", "former_places"]
+__all__ = ["decide", "former_places", "without_launches"]

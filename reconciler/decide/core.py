@@ -56,6 +56,13 @@ def decide(desired: Desired, observed: Observed, memory: Memory, now: float, opt
     )
 
 
+def without_launches(plan: Plan) -> Plan:
+    """Takes a plan; returns what `cleanup` makes of it: it starts nothing, and takes no lease for a start's sake."""
+    kept = tuple(change for change in plan.changes if change.action is not Action.LAUNCH)
+    touched = {change.host for change in kept}
+    return replace(plan, changes=kept, takes=tuple(host for host in plan.takes if host in touched))
+
+
 def _fates(scene: Scene, lease: leases.Lease, verdicts: Sequence[Verdict]) -> dict[str, Fate]:
     by_task: dict[str, list[Verdict]] = {}
     for verdict in verdicts:

@@ -1,13 +1,13 @@
 """One operation at a time per host, all hosts in parallel; answers come back through the loop's queue."""
 
 from collections.abc import Callable, Mapping, Sequence
-from queue import SimpleQueue
 from threading import BoundedSemaphore, Thread
 
 from reconciler.act.apply import Warrant, apply, take
 from reconciler.act.collect import Portion, collect
 from reconciler.act.payload import Launch
 from reconciler.engine.events import Acted, Collected, Event, Failed, Looked, Took
+from reconciler.engine.inbox import Inbox
 from reconciler.errors import ReconcilerError
 from reconciler.model.change import Change
 from reconciler.model.host import Host
@@ -21,7 +21,7 @@ COLLECTING = 8  # long transfers beside them
 class Operations:
     """Starts operations and knows which hosts are busy. Only the loop's thread calls it."""
 
-    def __init__(self, remote: Remote, queue: "SimpleQueue[Event]", clock: Callable[[], float]) -> None:
+    def __init__(self, remote: Remote, queue: Inbox, clock: Callable[[], float]) -> None:
         self._remote = remote
         self._queue = queue
         self._clock = clock

@@ -39,6 +39,15 @@ class Sights:
         sight = self._last.get(name)
         return sight if isinstance(sight, Seen) else None
 
+    def with_workspace(self) -> set[str]:
+        """Hosts that were seen and have a workspace."""
+        return {name for name, sight in self._last.items() if isinstance(sight, Seen) and sight.workspace_id}
+
+    def with_active_runs(self) -> set[str]:
+        """Hosts that were seen with a run that had not ended."""
+        seen = ((name, self.get(name)) for name in self._last)
+        return {name for name, sight in seen if sight and any(run.active for run in sight.runs.values())}
+
     def named(self, name: str) -> str:
         """The Host name that a host's workspace goes by, when that is another one."""
         sight = self.get(name)
