@@ -46,23 +46,23 @@ class Bells:
             if name not in self._hosts:
                 self._hosts[name] = host
                 self._stops[name] = stop = Event()
-                Thread(target=self._listen, args=(host, stop), daemon=True, name=f"bell-{name}").start()
+                Thread(target=self._listen, args=(name, host, stop), daemon=True, name=f"bell-{name}").start()
 
     def close(self) -> None:
         """End all channels."""
         self.keep({})
 
-    def _listen(self, host: Host, stop: Event) -> None:
+    def _listen(self, name: str, host: Host, stop: Event) -> None:
         pause = REOPEN
         while not stop.is_set():
             began = time.monotonic()
-            reply = self._channel(host, stop)
+            reply = self._channel(name, host, stop)
             opened = stop in self._ready
             self._ready.discard(stop)
             if stop.is_set():
                 return
             if isinstance(reply, Answer) and reply.code == 3:
-                self._rang(host.name, False, reply.text("lease").strip() or "another controller")
+                self._rang(name, False, reply.text("lease").strip() or "another controller")
             if opened:
                 pause = REOPEN
                 if time.monotonic() - began >= REOPEN:
@@ -70,15 +70,15 @@ class Bells:
             stop.wait(pause)
             pause = min(2 * pause, REOPEN_MOST)
 
-    def _channel(self, host: Host, stop: Event) -> Unknown | Answer:
-        def heard(name: str, data: bytes) -> None:
-            if name == "ready":
+    def _channel(self, name: str, host: Host, stop: Event) -> Unknown | Answer:
+        def heard(frame: str, data: bytes) -> None:
+            if frame == "ready":
                 self._ready.add(stop)
-                self._taken.add(host.name)
-                self._rang(host.name, True, "")
-            elif name == "bell" and data.strip():
-                self._rang(host.name, True, "")
+                self._taken.add(name)
+                self._rang(name, True, "")
+            elif frame == "bell" and data.strip():
+                self._rang(name, True, "")
 
-        take_over = self._take_over and host.name not in self._taken
+        take_over = self._take_over and name not in self._taken
         fields = [("root", host.workspace_root), ("prelude", ""), ("ledger", self._ledger), ("seconds", str(OPEN_FOR))]
         return self._remote.channel(host, "bell", [*fields, ("take_over", "1" if take_over else "0")], heard, stop)
