@@ -7,7 +7,9 @@ trap 'rm -rf "$room"' EXIT
 export RECONCILER_STATE_DIR="$room/state" RECONCILER_REPO="$room/fleet"
 export GIT_AUTHOR_NAME=demo GIT_AUTHOR_EMAIL=demo@localhost GIT_COMMITTER_NAME=demo GIT_COMMITTER_EMAIL=demo@localhost
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+bold='' plain=''
+if [[ -t 1 && -z ${NO_COLOR-} ]]; then bold=$'\e[1m' plain=$'\e[0m'; fi
+say() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; "$@"; }
 
 cp -r "$here/quickstart" "$room/fleet"
 # A workspace of its own, so that the demo can be run again and again.

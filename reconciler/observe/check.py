@@ -40,6 +40,8 @@ def check_host(
     if isinstance(reply, Unknown):
         return [*checks, Check(host.name, "login", False, reply.why)]
     checks.append(Check(host.name, "login", True, f"answered in {ended - began:.2f} s"))
+    if host.transport is Transport.SSH:
+        checks.append(_key(host, remote))
     if reply.code != 0:
         return [*checks, Check(host.name, "workspace", False, " ".join(reply.text("error").split()))]
     for line in reply.text("checks").splitlines():
@@ -50,6 +52,15 @@ def check_host(
     checks += _workspace(host, reply.text("workspace"), fleet_id, began, ended)
     checks.append(_disk(host, reply.first("facts") or b""))
     return checks
+
+
+def _key(host: Host, remote: Remote) -> Check:
+    if host.host_keys:
+        return Check(host.name, "key", True, "one of hostKeys")
+    found = remote.accepted_keys(host)
+    if not found:
+        return Check(host.name, "key", True, "known to your own ssh configuration")
+    return Check(host.name, "key", True, f"accepted at the first contact; to pin it: `hostKeys: [{found[0]}]`", True)
 
 
 def _name_and_port(host: Host) -> list[Check]:

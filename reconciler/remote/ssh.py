@@ -125,6 +125,17 @@ def door(host: Host, settings: Settings) -> Door:
     return Door(host.address, config, digest, host.proxy_jump if hops else "", bool(pins))
 
 
+def accepted(host: Host, settings: Settings) -> tuple[str, ...]:
+    """Take a host without pins; return the keys that were accepted for it, each as `hostKeys` takes it."""
+    names = {host.address, f"[{host.address}]:{host.port}"} if host.port else {host.address}
+    try:
+        lines = settings.known_hosts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ()
+    parts = [line.split() for line in lines]
+    return tuple(f"{part[1]} {part[2]}" for part in parts if len(part) >= 3 and names & set(part[0].split(",")))
+
+
 def _hop(hop: str, number: int, host: Host, settings: Settings, proxy: str) -> str:
     """The ProxyCommand that goes through `hop`: every part of it is a constant, a path or a checked name."""
     found = _HOP.match(hop)

@@ -22,7 +22,7 @@ from reconciler.remote import scripts
 from reconciler.remote.frames import Answer, Fields, Reader, decode, encode
 from reconciler.remote.masters import Masters
 from reconciler.remote.process import CAP, Call, Ended, run
-from reconciler.remote.ssh import REMOTE_COMMAND, Door, Settings, Unreachable, door
+from reconciler.remote.ssh import REMOTE_COMMAND, Door, Settings, Unreachable, accepted, door
 from reconciler.remote.stream import Stream, interactive
 from reconciler.remote.why import why_of
 
@@ -143,6 +143,10 @@ class Remote:
             return interactive([*DECODE, "reconciler", *encoded], environment=_local_environment())
         line = " ".join(["exec", *DECODE[:-1], shlex.quote(DECODE[-1]), "reconciler", *encoded])
         return interactive([*way.door.argv(None, "-t" if terminal else "-T"), line], environment=_environment())
+
+    def accepted_keys(self, host: Host) -> tuple[str, ...]:
+        """The host keys that were accepted at the first contact, for a host that has none pinned."""
+        return accepted(host, self._settings)
 
     def supervisor(self) -> str:
         """The text of the supervisor, which launches send along."""

@@ -75,7 +75,8 @@ def summary(plan: Plan, outcomes: Sequence[Outcome] = ()) -> str:
     lead = "Done" if outcomes else "Plan" if parts or plan.held else "No changes"
     counted = ((plan.held, "held"), (plan.waits, "waiting"), (plan.unreachable, "unreachable"))
     parts += [f"{len(things)} {word}" for things, word in counted if things]
-    return f"{lead}: {', '.join([*parts, f'{plan.keeps} unchanged'])}."
+    parts += [f"{plan.keeps} unchanged"] if plan.keeps or not parts else []
+    return f"{lead}: {', '.join(parts)}."
 
 
 def change_line(change: Change, paper: Paper = PLAIN) -> str:

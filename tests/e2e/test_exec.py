@@ -37,3 +37,15 @@ def test_exec_passes_words_bytes_and_exit_codes(fleet_of_two: Fleet) -> None:
         assert missing.stderr.startswith("reconciler: ")
         assert "no-such-program: not found" in missing.stderr
         assert fleet_of_two.run("exec", task, "--run", "9", "--", "true").returncode == 1
+
+
+def test_host_check_prints_the_key_to_pin(on_machines: Callable[[int], tuple[Fleet, list[Machine]]]) -> None:
+    fleet, [machine] = on_machines(1)
+    fleet.commit()
+    assert "one of hostKeys" in fleet.run("host", "check", machine.name, check=0).stdout
+    pinned = machine.host_yaml(minFree="1MiB")
+    bare = "".join(line for line in pinned.splitlines(keepends=True) if "hostKeys" not in line)
+    fleet.write(f"hosts/{machine.name}.yaml", bare)
+    fleet.commit()
+    [line] = [line.strip() for line in pinned.splitlines() if "hostKeys" in line]
+    assert line in fleet.run("host", "check", machine.name, check=0).stdout

@@ -58,6 +58,8 @@ Done: 1 launched, 1 unknown, 1 to clean up, 14 unchanged.
 
 def test_nothing_to_do() -> None:
     assert summary(Plan(keeps=3)) == "No changes: 3 unchanged."
+    assert summary(Plan()) == "No changes: 0 unchanged."
+    assert summary(Plan(changes=(LAUNCH,))) == "Plan: 1 to launch."
 
 
 def test_json_has_exactly_the_keys_of_the_contract() -> None:
