@@ -1,27 +1,37 @@
 """`reconciler wait`."""
 
 import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.arguments import Duration, bare
+from reconciler.cli.completion import names
 from reconciler.cli.context import Context
 from reconciler.errors import ReconcilerError, TaskFailed, TimedOut, UsageError
 from reconciler.model.rows import TaskRow
 from reconciler.model.run import ENDED, State
 
-POLL = 0.5  # seconds between looks into the ledger
+if TYPE_CHECKING:
+    from reconciler.engine.desired import Wanted
+    from reconciler.record.ledger import Ledger
 
-GOALS = ("running", "succeeded", "blocked", "ended")
+POLL = 0.2  # seconds between looks into the ledger
+ASK = 10.0  # seconds between two questions to a remote
+
+PAST = {"running": "run", "succeeded": "succeeded", "blocked": "blocked", "ended": "ended"}
 
 
 @click.command()
-@click.argument("task", required=False)
-@click.option("--for", "goal", type=click.Choice(GOALS), help="What to wait for.  [succeeded]")
+@click.argument("task", required=False, shell_complete=names("task"))
+@click.option(
+    "--for", "goal", type=click.Choice(list(PAST)), default="succeeded", help="What to wait for.  [succeeded]"
+)
 @click.option("--revision", is_flag=False, flag_value="", metavar="[SHA]", help="Wait until this commit is acted on.")
 @click.option("--timeout", type=Duration(), help="Give up after this long (exit 6).  [never]")
 @click.pass_obj
-def wait(context: Context, task: str | None, goal: str | None, revision: str | None, timeout: float | None) -> int:
+def wait(context: Context, task: str | None, goal: str, revision: str | None, timeout: float | None) -> int:
     """Wait until TASK runs, succeeded, is blocked or has ended; or until a commit was acted on.
 
     Returns at once when it already is so, and fails at once when it cannot become so any more (exit 5). A controller
@@ -29,51 +39,61 @@ def wait(context: Context, task: str | None, goal: str | None, revision: str | N
     """
     if (task is None) == (revision is None):
         raise UsageError("say either a task, or --revision [SHA]")
-    began = time.monotonic()
-    while True:
-        over = _revision(context, revision) if revision is not None else _task(context, str(task), goal or "succeeded")
-        if over:
-            return 0
-        if timeout is not None and time.monotonic() - began >= timeout:
-            raise TimedOut(f"not {goal or 'succeeded' if task else 'acted on'} within the time given")
-        time.sleep(POLL)
-
-
-def _revision(context: Context, revision: str | None) -> bool:
     from reconciler.cli.opening import open_fleet
     from reconciler.record.ledger import Ledger
 
     fleet = open_fleet(context)
     wanted = fleet.wanted
-    commit = wanted.repository.resolve(revision or wanted.ref)
+    commit = wanted.repository.resolve(revision or wanted.ref) if revision is not None else ""
+    began = asked = time.monotonic()
     with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
-        last = ledger.last_revision()
-    return bool(last) and wanted.contains(commit, last) is True
+        known = False
+        while True:
+            if task is None:
+                over = acted_on(wanted, ledger, commit)
+            else:
+                over = _task(wanted, ledger, bare(task, "task"), goal, known)
+            if over:
+                return 0
+            known, moment = True, time.monotonic()
+            if timeout is not None and moment - began >= timeout:
+                raise TimedOut(
+                    f"{f'task {task} has not {PAST[goal]}' if task else f'{commit[:12]} is not acted on'} yet"
+                )
+            time.sleep(POLL)
+            if moment - asked >= ASK:
+                asked = moment
+                with suppress(ReconcilerError):  # what cannot be asked right now changes nothing
+                    wanted.head()
+            ledger.renew()
 
 
-def _task(context: Context, name: str, goal: str) -> bool:
-    from reconciler.cli.opening import open_fleet
-    from reconciler.record.ledger import Ledger
+def acted_on(wanted: "Wanted", ledger: "Ledger", commit: str) -> bool:
+    """Whether the fleet's controller has acted on a commit. Raises TaskFailed when it never will."""
+    last = ledger.last_revision()
+    if last and wanted.contains(commit, last):
+        return True
+    if wanted.contains(commit, wanted.repository.resolve(wanted.ref)) is False:
+        raise TaskFailed(f"{commit[:12]} is not part of {wanted.ref}, so nothing will act on it")
+    return False
 
-    name = bare(name, "task")
-    fleet = open_fleet(context)
-    with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
-        row = next((row for row in ledger.task_rows() if row.name == name), None)
-    declared = fleet.wanted.tasks()
-    if row is None or name not in declared:
-        if name in declared:
-            return False  # written, and no controller has seen it yet
-        if row is not None:
+
+def _task(wanted: "Wanted", ledger: "Ledger", name: str, goal: str, known: bool) -> bool:
+    """Whether a task is where it is waited for; `known`: it was declared when the waiting began."""
+    declared = wanted.tasks()
+    row = next((row for row in ledger.task_rows() if row.name == name), None)
+    if name not in declared:
+        if row is not None or known:
             raise TaskFailed(f"task {name} has left the repository")
         raise ReconcilerError(f"there is no task {name!r} in the repository")
-    if declared[name] != row.digest:
-        return False  # edited: what the ledger shows is about the version before
+    if row is None or declared[name] != row.digest:
+        return False  # new or edited: what the ledger shows, if anything, is about the version before
     return reached(row, goal)
 
 
 def reached(row: TaskRow, goal: str) -> bool:
     """Whether a task is where it is waited for. Raises TaskFailed when it cannot get there any more."""
-    over = row.state in ENDED and not row.why.startswith("retry")
+    over = row.state in ENDED  # between two attempts a task is Pending
     match goal:
         case "running":
             met, hopeless = row.state is State.RUNNING, over

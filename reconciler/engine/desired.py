@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from reconciler.errors import ReconcilerError
 from reconciler.load.documents import Document, Parser
@@ -35,6 +36,7 @@ class Wanted:
     ref: str | None
     worktree: bool = False
     parser: Parser = field(default_factory=Parser)
+    _declared: tuple[str, Mapping[str, str]] = ("", MappingProxyType({}))
     _ancestry: dict[tuple[str, str], bool | None] = field(default_factory=dict)
     _authors: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -77,12 +79,15 @@ class Wanted:
             raise Invalid(loaded.problems)
         return loaded.desired.fleet.id
 
-    def tasks(self) -> dict[str, str]:
-        """Every open or closed task at the newest commit, with the digest of its first step."""
-        loaded = load(self.repository, self.repository.resolve(self.ref), self.parser, {})
-        if loaded.desired is None:
-            raise Invalid(loaded.problems)
-        return {name: task.steps[0].digest for name, task in loaded.desired.tasks.items()}
+    def tasks(self) -> Mapping[str, str]:
+        """Every open or closed task at the newest commit that is here, with the digest of its first step."""
+        commit = self.repository.resolve(self.ref)
+        if self._declared[0] != commit:
+            loaded = load(self.repository, commit, self.parser, {})
+            if loaded.desired is None:
+                raise Invalid(loaded.problems)
+            self._declared = commit, {name: task.steps[0].digest for name, task in loaded.desired.tasks.items()}
+        return self._declared[1]
 
     def watched(self) -> tuple[Path, ...]:
         """The paths whose change may mean a new commit; none for a remote, which is asked instead."""

@@ -153,7 +153,7 @@ class Engine:
             self.sights.forget(name)
         self.orders.collect(plan, hosts, self.sights)
         if plan.takes or any(change.host for change in plan.changes):
-            ledger.revision_sent(self.desired.revision, moment)
+            ledger.revision_sent(self.desired.revision, moment, whole=not plan.held)
         if plan.takes:
             ledger.number_to_take(plan.number, plan.fresh)
             for name in plan.takes:

@@ -49,7 +49,7 @@ class Orders:
 
     def options(self, asked: Options, desired: Desired, newer: Mapping[str, str]) -> Options:
         """The caller's options with what git and the secrets' configuration say now."""
-        last = self._world.ledger.last_revision()
+        last = self._world.ledger.begun_revision()
         rewritten = bool(last) and self._wanted.contains(last, desired.revision) is not True
         missing = dict(self._lacking)
         for task in desired.tasks.values():

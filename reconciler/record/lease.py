@@ -45,12 +45,18 @@ class LeaseBook(Room):
                 with self._writing() as connection:
                     held.put_meta(connection, "whole", "1")
 
-    def revision_sent(self, revision: str, now: float) -> None:
-        """This commit is about to be shown to hosts as acted on, by this ledger. Raises LedgerError."""
+    def revision_sent(self, revision: str, now: float, *, whole: bool = True) -> None:
+        """This commit is about to be shown to hosts as acted on, by this ledger. Raises LedgerError.
+
+        `whole`: nothing of it is held back, so it is the one that later history has to contain.
+        """
         with self._looking() as held:
-            if revision not in held.revisions:
+            if revision not in held.revisions or (whole and held.meta.get("begun") != revision):
                 with self._writing() as connection:
-                    held.put_revision(connection, revision, now)
+                    if revision not in held.revisions:
+                        held.put_revision(connection, revision, now)
+                    if whole:
+                        held.put_meta(connection, "begun", revision)
 
     def revision_acted(self, revision: str, now: float) -> None:
         """This commit was acted on. Raises LedgerError."""
@@ -59,11 +65,19 @@ class LeaseBook(Room):
                 with self._writing(durable=True) as connection:
                     held.put_meta(connection, "revision", revision)
                     held.put_revision(connection, revision, now)
+            if held.meta.get("begun") != revision:
+                with self._writing() as connection:
+                    held.put_meta(connection, "begun", revision)
 
     def last_revision(self) -> str:
         """The commit last acted on; empty when there was none."""
         with self._looking() as held:
             return held.meta.get("revision", "")
+
+    def begun_revision(self) -> str:
+        """The commit that was last acted on without holding anything back, if only in part; empty for none."""
+        with self._looking() as held:
+            return held.meta.get("begun") or held.meta.get("revision", "")
 
     def own_revisions(self) -> frozenset[str]:
         """All commits this ledger has acted on."""

@@ -56,8 +56,7 @@ class CommitWatch:
                 for _ in self._hints():
                     self._compare()
             except (OSError, RuntimeError, ValueError):  # no watch left to be had, a folder vanished: start over
-                pass
-            self._stop.wait(RESTART)
+                self._stop.wait(RESTART)
 
     def _compare(self) -> None:
         try:
@@ -75,9 +74,12 @@ class CommitWatch:
                 self._now.clear()
                 yield
             return
-        present = [path for path in self._paths if path.exists()]
         before = _identities(self._paths)
-        turns = present and watch(
+        present = [path for path in self._paths if path.exists()]
+        if not present:
+            self._stop.wait(RESTART)
+            return
+        turns = watch(
             *present,
             watch_filter=_is_ref,
             debounce=100,

@@ -193,6 +193,15 @@ class TestLease:
             ledger.revision_acted(revision, 1.0)
         assert (ledger.last_revision(), ledger.own_revisions()) == ("aaa", {"aaa", "bbb"})
 
+    def test_a_commit_acted_on_in_part_is_what_later_history_has_to_contain(self, ledger: Ledger) -> None:
+        ledger.revision_acted("aaa", 1.0)
+        ledger.revision_sent("bbb", 2.0)
+        assert (ledger.last_revision(), ledger.begun_revision()) == ("aaa", "bbb")
+        ledger.revision_sent("aaa", 3.0, whole=False)  # history was rewritten, and something is held
+        assert ledger.begun_revision() == "bbb"
+        ledger.revision_acted("aaa", 4.0)
+        assert ledger.begun_revision() == "aaa"
+
 
 class TestDocuments:
     """Last good versions."""
