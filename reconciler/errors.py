@@ -40,6 +40,13 @@ class LeaseLost(ReconcilerError):
     name = "lease"
 
 
+class PartialFailure(ReconcilerError):
+    """A host could not be asked, or did not do what was asked of it."""
+
+    exit = Exit.PARTIAL
+    name = "partial"
+
+
 class HeldBack(ReconcilerError):
     """A safety stop: nothing was done, and a person has to say so first."""
 

@@ -1,11 +1,21 @@
-"""Empty a host's workspace: take the lease if it is not ours, then one call."""
+"""Empty a host's workspace, under the lease: one call."""
 
 from reconciler.act.apply import GRACE, refusal
 from reconciler.act.payload import head
 from reconciler.errors import HeldBack, LeaseLost, ReconcilerError
 from reconciler.model.fleet import Fleet
 from reconciler.model.host import Host
+from reconciler.model.observed import Seen
 from reconciler.remote.transport import Remote, Unknown
+
+
+def number_for(sight: Seen, ledger: str, number: int) -> tuple[int, bool]:
+    """The number to hold a host with that showed `sight`, and whether it begins a new epoch; `number`: the present."""
+    mark = sight.lease
+    foreign = mark is not None and (mark.ledger != ledger or mark.number > number)
+    if not foreign and number:
+        return number, False
+    return max(number, mark.number if mark else 0) + 1, True
 
 
 def reset_host(

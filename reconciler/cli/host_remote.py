@@ -11,10 +11,11 @@ from reconciler.cli.arguments import bare
 from reconciler.cli.completion import names as known_names
 from reconciler.cli.context import Context, output_option
 from reconciler.cli.reading import unknown
-from reconciler.errors import Exit, UsageError
+from reconciler.errors import Exit, LeaseLost, PartialFailure, UsageError
 
 if TYPE_CHECKING:
     from reconciler.cli.opening import Fleet
+    from reconciler.engine.world import World
     from reconciler.model.desired import Desired
     from reconciler.model.host import Host
     from reconciler.observe.check import Check
@@ -105,20 +106,46 @@ def reset(context: Context, name: str, yes: bool, output: str) -> int:
     with controller(context, fleet, "host reset") as world:
         desired, _ = fleet.wanted.read(world.ledger)
         host = _host(desired, name)
-        counts = reset_host(
-            world.remote,
-            host,
-            desired.fleet,
-            world.ledger.id,
-            world.ledger.memory().number,
-            desired.revision,
-            only=len(desired.hosts) == 1,
-        )
+        only = len(desired.hosts) == 1
+        if number := _hold(world, host, desired, only=only):
+            ledger = world.ledger.id
+            counts = reset_host(world.remote, host, desired.fleet, ledger, number, desired.revision, only=only)
+        else:
+            counts = {}
     if output in ("json", "yaml"):
         print_document(envelope({"removed": counts}, revision=desired.revision), output)
     else:
-        click.echo(f"{name} is empty: " + ", ".join(f"{count} {word}" for word, count in counts.items()))
+        removed = ", ".join(f"{count} {word}" for word, count in counts.items())
+        click.echo(f"{name} is empty: {removed or 'there was no workspace'}")
     return 0
+
+
+def _hold(world: "World", host: "Host", desired: "Desired", *, only: bool) -> int:
+    """The lease number that the host obeys, taken if need be; 0 when it has no workspace. Raises ReconcilerError."""
+    from reconciler.act.apply import Warrant, take
+    from reconciler.act.reset import number_for
+    from reconciler.clock import now
+    from reconciler.model.observed import LeaseMark, Unseen
+    from reconciler.observe.look import look
+
+    ledger = world.ledger
+    sight = look(world.remote, host, fleet_id=desired.fleet.id, only=only, clock=now)
+    if isinstance(sight, Unseen):
+        raise PartialFailure(f"{host.name}: {sight.why}")
+    if not sight.workspace_id:
+        return 0
+    number, fresh = number_for(sight, ledger.id, ledger.memory().number)
+    if sight.lease == LeaseMark(number, ledger.id) and sight.host_name in ("", host.name):
+        return number
+    ledger.number_to_take(number, fresh)
+    warrant = Warrant(desired.fleet, ledger.id, number, desired.revision)
+    taken = take(world.remote, host, warrant, rename_from=sight.host_name)
+    if taken.holder:
+        raise LeaseLost(f"{host.name}: {taken.why}")
+    if taken.frames is None:
+        raise PartialFailure(f"{host.name}: {taken.why}")
+    ledger.taken(host, sight.workspace_id, number, now())
+    return number
 
 
 def _host(desired: "Desired", name: str) -> "Host":

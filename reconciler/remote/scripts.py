@@ -6,7 +6,7 @@ from importlib.resources import files
 # docs/protocol.md lists them; common.sh comes first in every one.
 VERBS: dict[str, tuple[str, ...]] = {
     "observe": ("report.sh", "observe.sh"),
-    "take": ("lease.sh", "report.sh", "take.sh"),
+    "take": ("lease.sh", "process.sh", "report.sh", "take.sh"),
     "act": ("lease.sh", "process.sh", "report.sh", "act.sh"),
     "collect": ("collect.sh",),
     "bell": ("bell.sh",),

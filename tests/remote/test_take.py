@@ -2,12 +2,14 @@
 
 import os
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from threading import Thread
 
 import pytest
 
-from tests.remote.harness import HostUnderTest
+from tests.remote.harness import HostUnderTest, until
 
 
 def test_observing_an_empty_host_makes_nothing(empty_host: HostUnderTest):
@@ -122,3 +124,15 @@ def test_racing_controllers_take_one_after_the_other(empty_host: HostUnderTest):
     assert empty_host.observe().pairs("workspace")["lease"] == "8;00000008"
     ids = {answer.pairs("workspace")["id"] for answer in answers.values() if answer.code == 0}
     assert len(ids) == 1
+
+
+def test_what_a_wiped_workspace_left_running_is_ended_before_there_is_a_new_one(host: HostUnderTest):
+    assert host.launch("a-00000001-1", "trap '' TERM\nsetsid sleep 601 &\nsleep 600") == "accepted"
+    until(lambda: len(host.marked("a-00000001-1")) >= 3)
+    marks = {"RECONCILER_MARK": "b-1;x", "RECONCILER_RUN_DIR": f"{host.root}-other/_/runs/b-1"}
+    with subprocess.Popen(["sleep", "602"], env={**host.env, **marks}) as stranger:
+        shutil.rmtree(host.root)
+        assert host.take().code == 0
+        assert host.marked("a-00000001-1") == []
+        assert stranger.poll() is None
+        stranger.kill()

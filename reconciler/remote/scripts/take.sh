@@ -38,6 +38,38 @@ set_marks() {
   [[ ${HELD[lease]-} == "$lease" ]] || swap lease "$lease"
 }
 
+# Is this a process of a run below a workspace at this place?
+is_stray() {
+  local entry marked='' below=''
+  while IFS= read -r -d '' entry; do
+    [[ $entry == RECONCILER_MARK=* ]] && marked=1
+    [[ $entry == "RECONCILER_RUN_DIR=$ROOT/"* && ${entry#"RECONCILER_RUN_DIR=$ROOT/"} =~ ^[^/]+/runs/[^/]+$ ]] && below=1
+  done <"/proc/$1/environ"
+  [[ -n $marked && -n $below ]]
+} 2>/dev/null
+
+# Where there is no workspace, nothing of one may live: what a wiped one left would run beside what starts anew.
+end_strays() {
+  local look path pid start quiet=0
+  for look in {1..100}; do
+    FOUND=()
+    for path in $(grep -lzsF -- "RECONCILER_RUN_DIR=$ROOT/" /proc/[0-9]*/environ); do
+      pid=${path#/proc/} pid=${pid%%/*}
+      identify "$pid" || continue
+      start=$TICKS
+      is_stray "$pid" && FOUND[$pid]=$start
+    done
+    if ((${#FOUND[@]} == 0)); then
+      ((++quiet == 2)) && return
+      continue
+    fi
+    quiet=0
+    send KILL "${!FOUND[@]}"
+    sleep 0.05
+  done
+  refuse "processes of a workspace that was here before cannot be ended: ${!FOUND[*]}"
+}
+
 receive
 exec 3<&-
 read_fields
@@ -53,6 +85,7 @@ if [[ -n ${HELD[lease]-} && ${HELD[lease]} != "${FIELD[number]};${FIELD[ledger]}
   ((FIELD[number] > 10#${BASH_REMATCH[1]})) || refuse_lease
 fi
 check_holder
+[[ -n ${HELD[id]-} ]] || end_strays
 set_marks || refuse "cannot write to $ROOT/_: see its owner and its disk"
 report
 finish 0
