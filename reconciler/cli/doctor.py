@@ -1,12 +1,18 @@
 """`reconciler doctor`."""
 
+import os
 import shutil
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.context import Context, output_option
 from reconciler.errors import Exit, ReconcilerError
+
+if TYPE_CHECKING:
+    from reconciler.observe.check import Check
 
 
 @click.command()
@@ -38,14 +44,24 @@ def doctor(context: Context, output: str) -> int:
         with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
             desired, _ = fleet.wanted.read(ledger)
         errors = sum(problem.severity is Severity.ERROR for problem in desired.problems)
-        found = f"{len(desired.tasks)} tasks, {len(desired.hosts)} hosts at {desired.revision[:12]}"
+        found = f"tasks: {len(desired.tasks)}, hosts: {len(desired.hosts)}, at {desired.revision[:12]}"
         checks.append(Check("", "repository", True, found))
         why = f"{errors} problems: run `reconciler validate`" if errors else "every document is valid"
         checks.append(Check("", "documents", not errors, why))
-        checks.append(Check("", "state", True, str(fleet.folder)))
+        checks.append(_state(fleet.folder))
         checks += check_hosts(context, fleet, ())
     except ReconcilerError as problem:
         checks.append(Check("", "repository", False, str(problem)))
     code = Exit.OK if all(item.ok for item in checks) else Exit.PARTIAL
     print_checks(context, checks, output, code)
     return code
+
+
+def _state(folder: Path) -> "Check":
+    """Whether the ledger can be written where it is, or will be."""
+    from reconciler.observe.check import Check
+
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if os.access(there, os.W_OK):
+        return Check("", "state", True, str(folder))
+    return Check("", "state", False, f"{there} cannot be written: check who owns it, or use another --state-dir")

@@ -13,13 +13,12 @@ from reconciler.errors import Exit, ReconcilerError
 QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 # What this machine's files may refuse to anybody: no bug of ours, and the user can do something about it.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 REFUSALS = frozenset(
     {
         errno.EACCES,
         errno.EPERM,
         errno.EROFS,
-        errno.ENOSPC,
-        errno.EDQUOT,
         errno.ENOTDIR,
         errno.EISDIR,
         errno.ENOENT,
@@ -55,6 +54,9 @@ def guarded(command: click.Command, arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     except OSError as refused:
+        if refused.errno in FULL:
+            _say(f"{str(refused.strerror).lower()}: make room, or use a --state-dir on another disk")
+            return Exit.ERROR
         if refused.errno not in REFUSALS or not refused.filename:
             return _report(refused)
         _say(f"cannot use {refused.filename}: {refused.strerror} (what we remember can lie elsewhere: --state-dir)")

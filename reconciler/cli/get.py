@@ -148,4 +148,6 @@ def _standing(row: Row) -> Row:
     """A row without what changes at every look."""
     if isinstance(row, HostRow):
         return replace(row, observed_at=None, facts=Facts())
-    return replace(row, observed_at=None)
+    # Times of a run are its host's, told anew with each report: they may differ by milliseconds.
+    began, ended = row.started_at and 1.0, row.finished_at and 1.0
+    return replace(row, observed_at=None, started_at=began, finished_at=ended, revision="")

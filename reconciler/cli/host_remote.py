@@ -11,7 +11,7 @@ from reconciler.cli.arguments import bare
 from reconciler.cli.completion import names as known_names
 from reconciler.cli.context import Context, output_option
 from reconciler.cli.reading import unknown
-from reconciler.errors import Exit, LeaseLost, PartialFailure, UsageError
+from reconciler.errors import Exit, LeaseLost, PartialFailure, ReconcilerError, UsageError
 
 if TYPE_CHECKING:
     from reconciler.cli.opening import Fleet
@@ -100,8 +100,8 @@ def reset(context: Context, name: str, yes: bool, output: str) -> int:
     name = bare(name, "host")
     if not yes and not sys.stdin.isatty():
         raise UsageError(f"this removes every run directory on {name}: confirm with --yes")
-    if not yes:
-        click.confirm(f"Remove every run directory on {name}?", abort=True, err=True)
+    if not yes and not click.confirm(f"Remove every run directory on {name}?", err=True):
+        raise ReconcilerError(f"nothing was removed from {name}")
     fleet = open_fleet(context)
     with controller(context, fleet, "host reset") as world:
         desired, _ = fleet.wanted.read(world.ledger)

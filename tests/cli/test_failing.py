@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from reconciler.cli.failing import guarded
 
 ONE_LINE = re.compile(r"error: [^\n]+\n")
 
@@ -153,6 +156,16 @@ def test_a_bug_leaves_its_report_somewhere_even_without_a_place_for_files(room: 
     assert ended.returncode == 70
     for report in re.findall(r"/\S+reconciler-bug-\S+\.txt", ended.stderr):
         Path(report).unlink()
+
+
+def test_a_full_disk_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    @click.command()
+    def write() -> None:
+        with open("/dev/full", "w") as full:
+            full.write("x")
+
+    assert guarded(write, []) == 1
+    assert capsys.readouterr().err.startswith("error: no space left on device: make room")
 
 
 def test_a_terminal_that_lacks_characters_gets_something(room: Path) -> None:

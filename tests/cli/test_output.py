@@ -159,7 +159,7 @@ def test_watching_prints_rows_as_they_change(tmp_path: Path) -> None:
             assert line.split()[0] == "build"
     finally:
         watching.send_signal(signal.SIGINT)
-        assert watching.wait(20) == 130
+        assert watching.wait(20) == 130, watching.stderr.read() if watching.stderr else ""
 
 
 def test_logs_are_followed_to_the_end_with_no_controller_at_work(tmp_path: Path) -> None:
