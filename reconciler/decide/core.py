@@ -39,6 +39,7 @@ def decide(desired: Desired, observed: Observed, memory: Memory, now: float, opt
     for verdict in verdicts:  # of tasks that are not open: closed, invalid, or gone from git
         if verdict.wait and verdict.known.name.task not in fates:
             waits.setdefault(verdict.known.name.task, verdict.wait)
+    statuses = _statuses(scene, fates)
     acting = not (options.newer and not options.allow_prune)
     return Plan(
         changes=parts.free,
@@ -50,8 +51,8 @@ def decide(desired: Desired, observed: Observed, memory: Memory, now: float, opt
         takes=leases.takes(scene, lease, parts.free) if acting else (),
         number=lease.number,
         fresh=lease.fresh,
-        statuses=_statuses(scene, fates),
-        warnings=_warnings(scene, parts.free),
+        statuses=statuses,
+        warnings=(*_warnings(scene, parts.free), *_done_before(scene, statuses)),
         forget=tuple(sorted(_forgettable(scene))),
     )
 
@@ -119,7 +120,7 @@ def _no_good_version(why: str) -> str:
 def _unreachable(scene: Scene) -> dict[str, str]:
     done = _forgettable(scene)
     return {
-        spot.key: spot.look.why
+        spot.key: spot.look.why + ("; no Host names it any more, it stays on the books" if spot.host.former else "")
         for spot in scene.spots.values()
         if isinstance(spot.look, Unseen)
         and not (spot.look.asking or spot.host.gone or spot.shadowed or spot.stranger or spot.key in done)
@@ -141,6 +142,16 @@ def _warnings(scene: Scene, changes: Sequence[Change]) -> tuple[str, ...]:
         if change.action is Action.LAUNCH
         and (digest := change.run.removeprefix(f"{change.task}-").rpartition("-")[0]) in gone
         and (change.task, digest) not in scene.steps
+    )
+
+
+def _done_before(scene: Scene, statuses: Mapping[str, TaskStatus]) -> tuple[str, ...]:
+    """A task that came back finds its completion marks. A ledger that knows no task knows nothing of coming back."""
+    known = scene.memory.tasks
+    return tuple(
+        f"task {name} is already done ({row.state} on {row.host}): only a new rerun, or an edit, runs it again"
+        for name, row in statuses.items()
+        if known and (name not in known or known[name].left) and row.why.endswith(status.ALREADY_DONE)
     )
 
 

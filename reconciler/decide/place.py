@@ -43,7 +43,7 @@ _REFUSALS: tuple[tuple[str, bool, Callable[[Spot, int], bool]], ...] = (
     ("still asked", False, lambda spot, used: isinstance(spot.look, Unseen) and spot.look.asking),
     ("unseen", False, lambda spot, used: spot.seen is None),
     ("stuck", True, lambda spot, used: bool(_stuck(spot))),
-    ("below minFree", False, lambda spot, used: _disk_short(spot)),
+    ("below minFree", True, lambda spot, used: _disk_short(spot)),
     ("full", False, lambda spot, used: used >= spot.host.slots),
 )
 _PERSON = {word: person for word, person, _ in _REFUSALS}
@@ -103,6 +103,9 @@ def _alone(scene: Scene, spot: Spot, used: int, word: str) -> str:
         return words.unseen(spot.key, spot.look.why, asking=spot.look.asking, age=age)
     if word == "full":
         return f"host {spot.key} is full ({used}/{spot.host.slots} slots)"
+    if word == "below minFree":
+        free = words.size(spot.seen.facts.disk_free if spot.seen else None)
+        return f"host {spot.key} has {free} of disk free, less than minFree {words.size(spot.host.min_free)}"
     if word == "stuck":
         return f"host {spot.key} takes nothing new: {_stuck(spot)}"
     return f"host {spot.key} is {word}"

@@ -75,7 +75,8 @@ def _over_budget(scene: Scene) -> str:
     left = len(scene.desired.tasks.keys() | scene.desired.invalid.keys())
     many = f"{words.count(count, 'task')} left git"
     if scene.options.rewritten:
-        return f"the history of the branch was rewritten, and {many}"
+        shallow = "this shallow clone cannot tell whether history was rewritten (fetch-depth: 0 would)"
+        return f"{shallow if scene.options.shallow else 'the history of the branch was rewritten'}, and {many}"
     if left == 0:
         return f"{many}, and no Task is left in it"
     if count > limit.max_count:
@@ -88,6 +89,9 @@ def _over_budget(scene: Scene) -> str:
 def _newer(scene: Scene) -> str:
     host, revision = min(scene.options.newer.items())
     ours = words.short(scene.desired.revision)
+    if scene.options.shallow:
+        cannot = f"this shallow clone cannot tell whether {ours} contains it: fetch the whole history (fetch-depth: 0)"
+        return f"host {host} was last acted on at {words.short(revision)}, and {cannot}"
     return (
         f"host {host} was last acted on at {words.short(revision)}, which {ours} does not contain: "
         "update the checkout, or use `reconciler reconcile --allow-prune`"

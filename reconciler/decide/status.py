@@ -10,6 +10,9 @@ from reconciler.model.run import State
 from reconciler.model.task import Task
 
 
+ALREADY_DONE = "already done"
+
+
 def status(scene: Scene, task: Task, fate: Fate | None) -> TaskStatus:
     """Takes a task and its fate (None: it is closed); returns its row."""
     known = _shown(scene, task)
@@ -68,4 +71,4 @@ def _done(scene: Scene, task: Task, known: Known | None) -> str:
     if standing(scene, task).ignored:
         return "updatePolicy: ignore: its edit starts nothing, set a new rerun"
     marked = known is not None and known.report is not None and not known.directory
-    return "already done" if marked else ""
+    return ALREADY_DONE if marked else ""

@@ -14,6 +14,18 @@ def span(seconds: float) -> str:
     return f"{minutes}m" if minutes else f"{whole}s"
 
 
+def size(amount: int | None) -> str:
+    """Takes bytes; returns them as kubectl writes them, `3.2Gi`; empty when not known."""
+    if amount is None:
+        return ""
+    value = float(amount)
+    for unit in ("", "Ki", "Mi", "Gi"):
+        if value < 1024:
+            return f"{value:.0f}{unit}" if value >= 10 or not unit else f"{value:.1f}{unit}"
+        value /= 1024
+    return f"{value:.0f}Ti" if value >= 10 else f"{value:.1f}Ti"
+
+
 def count(number: int, noun: str) -> str:
     """Takes a number and a noun; returns `1 task`, `2 tasks`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

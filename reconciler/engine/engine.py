@@ -13,6 +13,7 @@ from dataclasses import replace
 from reconciler.act.apply import Applied, Warrant
 from reconciler.decide import decide, former_places, without_launches
 from reconciler.engine.books import Books
+from reconciler.engine.denials import Denials
 from reconciler.engine.desired import Wanted
 from reconciler.engine.events import (
     Acted,
@@ -67,6 +68,7 @@ class Engine:
         self.operations = Operations(world.remote, self.queue, clock)
         self.orders = Orders(world, wanted, self.operations)
         self.sights = Sights(world.ledger.id)
+        self._denials = Denials()
         self.desired: Desired
         self.plan = Plan()
         self.tallies: list[Tally] = []
@@ -111,7 +113,8 @@ class Engine:
     def ask(self, names: Iterable[str]) -> None:
         """Ask hosts for their report; a busy one is asked as soon as it is not."""
         hosts = self.hosts()
-        for name in () if self.stopped else names:
+        patient = self._denials.patient(hosts, time.monotonic())
+        for name in () if self.stopped else set(names) - patient:
             if name in self.operations.busy:
                 self._again.add(name)  # what it is busy with may answer with what was true before
             elif name in hosts:
@@ -195,6 +198,7 @@ class Engine:
                     self.ask([host])
             case Reread():
                 self.world.reread()
+                self._denials.clear()
                 self.round()
             case Requested():
                 self.requests.append(event)
@@ -221,6 +225,7 @@ class Engine:
         host = self.hosts().get(name)
         if host is None:
             return
+        self._denials.note(name, host, sight, time.monotonic())
         if lost := self.sights.note(name, sight):
             raise LeaseLost(lost)
         if self.recording:

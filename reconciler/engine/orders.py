@@ -57,7 +57,8 @@ class Orders:
                 lacking = self._world.secrets.missing([secret.origin for secret in task.secrets])
                 if lacking:
                     missing[task.name] = "; ".join(lacking.values())
-        return replace(asked, newer=newer, rewritten=rewritten, secrets_missing=missing)
+        shallow = bool(newer or rewritten) and self._wanted.repository.shallow()
+        return replace(asked, newer=newer, rewritten=rewritten, shallow=shallow, secrets_missing=missing)
 
     def settle_here(self, plan: Plan, now: float) -> list[Outcome]:
         """Record the verdicts that no host has to carry out."""

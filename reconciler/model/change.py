@@ -66,6 +66,7 @@ class Options:
     selector: Mapping[str, str] = field(default_factory=dict)  # launches are limited to tasks with these labels
     secrets_missing: Mapping[str, str] = field(default_factory=dict)  # task -> which secret, and what to do
     rewritten: bool = False  # the commit last acted on is no ancestor of this one
+    shallow: bool = False  # the clone is too shallow to tell whether `newer` and `rewritten` are so
     newer: Mapping[str, str] = field(default_factory=dict)  # host -> foreign revision there that ours does not contain
 
 

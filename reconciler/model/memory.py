@@ -46,6 +46,7 @@ class TaskMemory:
 
     first_seen_at: float
     digest: str = ""  # of its first step, when last valid
+    left: bool = False  # it is not in git any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A host that could not be asked. `asking`: it may still answer in this cycle; `answered`: it did, wrongly."""
+    """A host that could not be asked. `asking`: it may still answer in this cycle; `answered`: it did, wrongly.
+
+    `denied`: it refused the login.
+    """
 
     why: str
     asking: bool = False
     answered: bool = False
+    denied: bool = False
 
 
 Observed = Mapping[str, Seen | Unseen]  # by Host name; former places under their own names

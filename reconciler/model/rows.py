@@ -25,6 +25,7 @@ class TaskRow:
     summary: str = ""
     author: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    seen_as: str = ""  # the state it was last seen in
     closed: bool = False
     suspended: bool = False
     title: str = ""
@@ -58,6 +59,7 @@ class RunRow:
     labels: Mapping[str, str] = field(default_factory=dict)
     collected: bool = False
     cleaned: bool = False
+    seen_as: str = ""  # the state it was last seen in
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ def look(remote: Remote, host: Host, *, fleet_id: str, only: bool, clock: Callab
     asked_at = clock()
     reply = remote.call(host, "observe", fields, deadline=host.deadline, repeatable=True, only=only)
     if isinstance(reply, Unknown):
-        return Unseen(reply.why)
+        return Unseen(reply.why, denied=reply.denied)
     if reply.code != 0:
         return Unseen(" ".join(reply.text("error").split()) or f"refused with code {reply.code}")
     return parse_report(dict(reply.frames), fleet_id=fleet_id, now=clock(), asked_at=asked_at)

@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from reconciler.model.memory import Memory, RunMemory
+from reconciler.model.memory import Memory, RunMemory, TaskMemory
 from reconciler.record import columns
 from reconciler.record.database import Database, damaged
 from reconciler.record.records import HostRecord, RunRecord, TaskRecord
@@ -109,7 +110,7 @@ class Held:
                 whole=self.meta.get("whole") == "1",
                 hosts=MappingProxyType({key: record.memory for key, record in self.hosts.items()}),
                 runs=self._run_memories,
-                tasks=MappingProxyType({name: record.memory for name, record in self.tasks.items()}),
+                tasks=MappingProxyType({name: _task(record) for name, record in self.tasks.items()}),
             )
         return self._memory
 
@@ -201,6 +202,10 @@ class Held:
                 return [convert(row) for row in rows]
             except (ValueError, TypeError, KeyError) as problem:
                 raise damaged(self._database.path, f"a row of it reads {str(problem)[:80]!r}") from problem
+
+
+def _task(record: TaskRecord) -> TaskMemory:
+    return record.memory if record.left_at is None else replace(record.memory, left=True)
 
 
 _PUT_RUN = columns.insert("runs", columns.RUN)

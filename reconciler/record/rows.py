@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from reconciler.model.host import Place
+from reconciler.decide.words import size
+from reconciler.model.host import Facts, Place
+from reconciler.model.memory import HostMemory
 from reconciler.model.rows import HostRow, RunRow, TaskRow
 from reconciler.model.run import State
 from reconciler.record import columns
@@ -79,6 +81,7 @@ def run_row(record: RunRecord, host: HostRecord | None) -> RunRow:
         labels=json.loads(record.labels),
         collected=run.collected,
         cleaned=run.cleaned,
+        seen_as=run.state.value if run.accepted else "",
     )
 
 
@@ -86,7 +89,7 @@ def host_row(key: str, record: HostRecord, active: int) -> HostRow:
     """The row of one host."""
     host = record.memory
     said: dict[str, Any] = json.loads(record.row) if record.row is not None else {"address": host.place.address}
-    why = record.unseen or host.stuck or ("" if record.row is not None else "no Host names this place any more")
+    why = record.unseen or host.stuck or _ordered(host, record.facts, said)
     return HostRow(
         key,
         said["address"],
@@ -102,10 +105,23 @@ def host_row(key: str, record: HostRecord, active: int) -> HostRow:
     )
 
 
+def _ordered(host: HostMemory, facts: Facts, said: Mapping[str, Any]) -> str:
+    if "slots" not in said:
+        return "no Host names this place any more"
+    if host.gone:
+        return "declared gone"
+    least = said.get("min_free", 0)
+    if facts.disk_free is not None and facts.disk_free < least:
+        return f"less than minFree {size(least)} is free: nothing new"
+    return ""
+
+
 def _with_run(row: TaskRow, record: RunRecord | None, doors: Mapping[object, HostRecord]) -> TaskRow:
     if record is None:
         return row
-    return replace(row, summary=record.summary, observed_at=_observed_at(record, _host_of(record, doors)))
+    seen_as = record.memory.state.value if record.memory.accepted else ""
+    at = _observed_at(record, _host_of(record, doors))
+    return replace(row, summary=record.summary, observed_at=at, seen_as=seen_as)
 
 
 def _observed_at(record: RunRecord, host: HostRecord | None) -> float | None:

@@ -141,6 +141,7 @@ def _host_json(host: Host) -> str:
     facts = {
         "address": host.address,
         "slots": host.slots,
+        "min_free": host.min_free,
         "cordoned": host.cordon or host.drain is not None,
         "draining": host.drain is not None,
         "labels": dict(host.labels),

@@ -44,6 +44,7 @@ class Unknown:
     """There is no answer: what was asked for may have happened or not. `why` is for people."""
 
     why: str
+    denied: bool = False  # the host refused the login: who keeps trying is locked out
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +283,8 @@ def _unknown(ended: Ended, way: _Way, deadline: float) -> Unknown:
         return Unknown(f"answer was larger than {CAP >> 20} MiB")
     if ended.expired:
         return Unknown(f"timed out after {deadline:g} s")
-    return Unknown(why_of(ended.errors, ended.code, pinned=bool(way.door and way.door.pinned)))
+    denied = "Permission denied (" in ended.errors or "Too many authentication failures" in ended.errors
+    return Unknown(why_of(ended.errors, ended.code, pinned=bool(way.door and way.door.pinned)), denied)
 
 
 def _environment() -> Mapping[str, str]:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from reconciler.decide.words import size
 from reconciler.model.rows import Event, HostRow, RunRow, TaskRow
 from reconciler.model.run import ENDED, State
 from reconciler.show.escape import safe, safe_lines
 from reconciler.show.lines import event_line
 from reconciler.show.paper import PLAIN, Cell, Paper, columns
-from reconciler.show.tables import STATE_STYLES, condition, labels, run_table, size
+from reconciler.show.tables import STATE_STYLES, condition, labels, run_table
 from reconciler.show.times import age, moment, span, took
 
 Field = tuple[str, str]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from reconciler.decide.words import size
 from reconciler.model.rows import HostRow, RunRow, TaskRow
 from reconciler.model.run import ENDED, State
 from reconciler.show.escape import first_line, safe
@@ -49,18 +50,6 @@ def host_table(rows: Sequence[HostRow], now: float, paper: Paper = PLAIN, *, wid
     return _table(HOSTS, rows, now, paper, wide)
 
 
-def size(amount: int | None) -> str:
-    """Bytes as `3.2Gi`, as kubectl writes them; empty when not known."""
-    if amount is None:
-        return ""
-    value = float(amount)
-    for unit in ("", "Ki", "Mi", "Gi"):
-        if value < 1024:
-            return f"{value:.0f}{unit}" if value >= 10 or not unit else f"{value:.1f}{unit}"
-        value /= 1024
-    return f"{value:.0f}Ti" if value >= 10 else f"{value:.1f}Ti"
-
-
 def labels(pairs: Mapping[str, str]) -> str:
     """`team=web,tier=1`, sorted."""
     return ",".join(f"{key}={value}" for key, value in sorted(pairs.items()))
@@ -79,7 +68,7 @@ def reason_and_why(row: TaskRow | RunRow, now: float) -> str:
     said = safe(row.why) or (first_line(row.summary) if row.state in ENDED else "")
     parts = [safe(row.reason), said]
     if row.state is State.UNKNOWN and row.observed_at is not None:
-        parts.append(f"last seen {age(row.observed_at, now)} ago")
+        parts.append(" ".join(filter(None, ["last seen", row.seen_as, age(row.observed_at, now), "ago"])))
     return ": ".join(part for part in parts if part)
 
 

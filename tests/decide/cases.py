@@ -202,7 +202,9 @@ def memory_of(data: Data, desired: Desired) -> Memory:
         hosts={name: host_memory_of(name, one) for name, one in hosts.items() if one is not None},
         runs={str(run_name(run)): run_memory_of(run, one or {}) for run, one in data.get("runs", {}).items()},
         tasks={
-            name: TaskMemory(NOW + one.get("first", 0), digest(one["digest"]) if "digest" in one else "")
+            name: TaskMemory(
+                NOW + one.get("first", 0), digest(one["digest"]) if "digest" in one else "", one.get("left", False)
+            )
             for name, one in data.get("tasks", {}).items()
         },
     )

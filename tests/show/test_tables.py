@@ -4,12 +4,13 @@ import re
 
 import pytest
 
+from reconciler.decide.words import size
 from reconciler.model.host import Facts
 from reconciler.model.rows import HostRow, RunRow, TaskRow
 from reconciler.model.run import State
 from reconciler.show.items import host_items, run_items, task_items
 from reconciler.show.paper import Paper
-from reconciler.show.tables import host_table, run_table, size, task_table
+from reconciler.show.tables import host_table, run_table, task_table
 
 NOW = 1_795_219_200.0
 TASKS = [
