@@ -40,6 +40,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
 from reconciler.observe.parse import parse_report
+from reconciler.record.ledger import LedgerError
 
 FIRST = 2.0  # seconds after which a round acts on what has answered
 
@@ -216,6 +217,8 @@ class Engine:
     def _newest(self) -> None:
         try:
             self.read_commit()
+        except LedgerError:
+            raise  # what cannot be recorded must not go on
         except ReconcilerError as problem:
             self.world.trouble_with("the repository", str(problem))
         else:

@@ -1,12 +1,14 @@
 """The daemon on one machine: what wakes it, what it takes in its stride, who may be beside it, how it ends."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -236,6 +238,29 @@ def test_a_removed_state_folder_ends_it(fleet: Fleet, watch: Watch) -> None:
     watch.process.send_signal(signal.SIGHUP)
     assert watch.ended() == 1
     assert "was removed or replaced while in use" in watch.lines[-1]
+
+
+def test_a_full_disk_ends_it_with_one_clear_error(fleet: Fleet) -> None:
+    if os.geteuid():
+        pytest.skip("needs root to mount a small disk")
+    fleet.local()
+    fleet.task("first")
+    fleet.commit()
+    fleet.state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(fleet.state)], check=True)
+    try:
+        with Watch(fleet) as watch:
+            watch.says("ended first")
+            with (fleet.state / "fill").open("wb", buffering=0) as fill, suppress(OSError):
+                while True:
+                    fill.write(bytes(4096))
+            for number in range(30):
+                fleet.task(f"t{number}", f": {'x' * 3000}")
+            fleet.commit()
+            assert watch.ended() == 1
+            assert watch.log.count("the disk is full") == 1
+    finally:
+        subprocess.run(["umount", "-l", str(fleet.state)], check=True)
 
 
 # --- beside it

@@ -80,14 +80,14 @@ class Watch:
         return code
 
 
-def ssh_of(pid: int, fleet: Fleet) -> list[str]:
-    """ssh processes of a daemon: its calls, channels and masters."""
-    found = []
+def ssh_of(pid: int, fleet: Fleet) -> dict[int, str]:
+    """ssh processes of a daemon, with their command lines: its calls, channels and masters."""
+    found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
         if "ssh" in words.partition(" ")[0] and (str(fleet.state) in words or f".{pid} " in words):
-            found.append(words)
+            found[int(entry.name)] = words
     return found
