@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from reconciler.model.change import Action, Change
 from reconciler.model.fleet import Fleet
 from reconciler.model.host import Host
-from reconciler.model.run import RunName
+from reconciler.model.run import RunName, State
 from reconciler.model.task import Task
 
 Field = tuple[str, bytes | str]
 
+TOLD = frozenset({State.BLOCKED, State.FAILED})  # ends that an answer may have made of what its host recorded
 ORDER = (Action.SETTLE, Action.CANCEL, Action.LAUNCH, Action.CLEANUP)  # frees slots before it fills them
 
 
@@ -59,6 +60,8 @@ def operations(
             fields.append((action.value, directory))
             if action is Action.CANCEL:
                 fields.append(("why", change.detail))
+            elif action is Action.CLEANUP and change.end and change.end.state in TOLD:
+                fields += [("state", change.end.state.lower()), ("reason", change.end.reason)]
             elif action is Action.LAUNCH:
                 fields.extend(_launch(launches[change.run], change, host, fleet, revision))
     return fields

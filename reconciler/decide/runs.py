@@ -51,7 +51,9 @@ class Case:
         name = self.known.name
         host = "" if local else self.known.host
         last = local and detail != "NeverArrived" and self._last_attempt()
-        return Verdict(self.known, why, Change(action, name.task, self.known.id, host, why, detail, last, prune))
+        end = self.known.result if action is Action.CLEANUP else None
+        change = Change(action, name.task, self.known.id, host, why, detail, last=last, prune=prune, end=end)
+        return Verdict(self.known, why, change)
 
     def _last_attempt(self) -> bool:
         task = self.scene.desired.tasks.get(self.known.name.task)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model.run import State
+from reconciler.model.run import Result, State
 
 
 class Action(StrEnum):
@@ -28,6 +28,7 @@ class Change:
     why: str
     detail: str = ""
     last: bool = False  # launch: no attempt is left after this one
+    end: Result | None = None  # cleanup: how the run ended as far as its answer was read, for its completion mark
     prune: bool = False  # it counts against the fleet's prune budget: its task left git
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet
+from tests.e2e.fleet import Fleet, until
 
 
 @pytest.fixture
@@ -145,3 +145,15 @@ def test_a_commit_is_told_once_however_many_cycles_look_at_it(fleet: Fleet) -> N
         fleet.run("reconcile", "--wait", check=1)
     told = [json.loads(line)["type"] for line in fleet.run("events", "-o", "json", check=0).stdout.splitlines()]
     assert (told.count("revision"), told.count("invalid")) == (1, 1)
+
+
+def test_what_a_worker_said_of_its_end_outlives_its_directory_and_the_ledger(fleet: Fleet) -> None:
+    fleet.local()
+    fleet.fleet(retention={"runs": 0, "age": "1s"})
+    fleet.task("ask", 'echo \'{"status": "blocked", "summary": "which one?"}\' >$RECONCILER_RESULT_FILE')
+    fleet.commit()
+    fleet.reconcile(check=5)
+    until(lambda: fleet.run("reconcile").returncode == 0 and not list((fleet.room / "workspace-here/_/runs").iterdir()))
+    fresh = fleet.other_controller("fresh")
+    assert fresh.reconcile(check=5)["changes"] == []
+    assert fresh.phases() == {"ask": "Blocked"}

@@ -28,7 +28,7 @@ cleanup() {
   fi
   read_settings "$dir"
   drop_secrets
-  if ! mark_done "$run"; then
+  if ! mark_done "$run" "${GIVEN[state]-}" "${GIVEN[reason]-}"; then
     reply 'failed its completion mark cannot be written'
   elif ! WHY=$(mv -T -- "$dir" "_/trash/$run.$NONCE" 2>&1); then
     reply "failed ${WHY//$NL/ }"

@@ -107,9 +107,13 @@ mark_done() {
   text=";${R[result]-}"
   [[ ${R[started]-} == void && -z ${R[result]-} ]] && printf -v text ';state=void;t=%(%s)T' -1
   local mark='' part owner=";${R[owner]-}"
-  for part in state r; do
-    [[ $text =~ \;$part=([^\;]*) ]] && mark+=";$part=${BASH_REMATCH[1]}"
-  done
+  if [[ ${2-} == @(blocked|failed) && ${3-} =~ ^[A-Za-z]{0,20}$ && $text =~ \;state=(succeeded|failed) ]]; then
+    mark=";state=$2${3:+;r=$3}"
+  else
+    for part in state r; do
+      [[ $text =~ \;$part=([^\;]*) ]] && mark+=";$part=${BASH_REMATCH[1]}"
+    done
+  fi
   [[ $owner =~ \;q=([^\;]*) ]] && mark+=";q=${BASH_REMATCH[1]}"
   for part in t last; do
     [[ $text =~ \;$part=([^\;]*) ]] && mark+=";$part=${BASH_REMATCH[1]}"
