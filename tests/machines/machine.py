@@ -53,6 +53,7 @@ class Machine:
         self._init = 0
         self._link = ""
         self._cut = False
+        self.former = ""
 
     @property
     def host_key(self) -> str:
@@ -147,6 +148,18 @@ class Machine:
         self._cut = False
         for chain in ("INPUT", "OUTPUT"):
             self._enter(["iptables", "-F", chain], namespaces=["-n"])
+
+    def move(self) -> "Machine":
+        """Give it another address, beside the present one until `leave`; the document names the new one from here."""
+        self.former = self.address
+        self.address = self.network.address()
+        self.run("sysctl", "-qw", "net.ipv4.conf.eth0.promote_secondaries=1")
+        self.run("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
+        return self
+
+    def leave(self) -> None:
+        """Nothing of it answers at its former address any more."""
+        self.run("ip", "addr", "del", f"{self.former}/24", "dev", "eth0")
 
     def freeze(self) -> None:
         """Stop every sshd process: connections are taken by the kernel, and nobody answers."""
