@@ -81,6 +81,7 @@ class Engine:
         self.single = False  # one cycle: a task is launched at most once
         self.round_at = 0.0  # monotonic; when the hosts were last asked all together
         self._again: set[str] = set()  # hosts to be asked once they are not busy any more
+        self._rewritten = False  # the history of the branch was, and what has left git is still to be looked at
         self._stale = True  # something came in that has not been decided on
         self._books = Books(world, wanted)
 
@@ -142,6 +143,7 @@ class Engine:
         observed = self.sights.observed(self.hosts(), self.operations.busy)
         newer = self.wanted.newer(self.desired, observed, self.world.ledger.own_revisions())
         options = self.orders.options(self.options, self.desired, newer)
+        self._rewritten = options.rewritten
         plan = decide(self.desired, observed, self.world.ledger.memory(), moment, options)
         self.plan = plan if self.launching else without_launches(plan)
         if self.acting and not self.stopped:
@@ -157,7 +159,8 @@ class Engine:
             self.sights.forget(name)
         self.orders.collect(plan, hosts, self.sights)
         if plan.takes or any(change.host for change in plan.changes):
-            ledger.revision_sent(self.desired.revision, moment, whole=not plan.held)
+            # What has to be collected first is pruned later: rewritten history is not forgotten before that.
+            ledger.revision_sent(self.desired.revision, moment, whole=not (plan.held or self._rewritten))
         if plan.takes:
             ledger.number_to_take(plan.number, plan.fresh)
             for name in plan.takes:
@@ -300,7 +303,9 @@ class Engine:
     def save(self) -> None:
         """Keep how everything stands; cheap when nothing changed."""
         if self.recording:
-            self._books.save(self.desired, self.plan, self.clock(), whole=self.resting(), acted=self.acting)
+            pending = self._rewritten and (self.plan.unreachable or self.plan.changes)
+            acted = self.acting and not pending
+            self._books.save(self.desired, self.plan, self.clock(), whole=self.resting(), acted=acted)
 
     # --- small things -------------------------------------------------------------------------------------------
 

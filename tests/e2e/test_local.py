@@ -157,3 +157,23 @@ def test_what_a_worker_said_of_its_end_outlives_its_directory_and_the_ledger(fle
     fresh = fleet.other_controller("fresh")
     assert fresh.reconcile(check=5)["changes"] == []
     assert fresh.phases() == {"ask": "Blocked"}
+
+
+def test_rewritten_history_is_held_although_something_had_to_be_collected_first(fleet: Fleet) -> None:
+    workspace = fleet.local()
+    for name in ("one", "two", "three"):
+        fleet.task(name)
+    fleet.commit()
+    fleet.reconcile()
+    fleet.task("second")
+    fleet.commit()
+    fleet.run("reconcile", check=0)
+    until(lambda: [*workspace.glob("_/runs/second-*/result")])
+    fleet.git("reset", "--quiet", "--hard", "HEAD~1")
+    report = fleet.json("reconcile", check=4)
+    assert "rewritten" in report["heldWhy"]
+    assert [(change["action"], change["task"]) for change in report["held"]] == [("cleanup", "second")]
+    assert fleet.json("reconcile", check=4)["held"] == report["held"]
+    fleet.reconcile("--allow-prune")
+    assert [*workspace.glob("_/runs/second-*")] == []
+    assert fleet.reconcile()["held"] == []
