@@ -47,6 +47,11 @@ def changes(report: dict[str, Any]) -> set[tuple[str, str, str | None]]:
     return {(change["action"], change["task"], change["host"]) for change in report["changes"]}
 
 
+def launched(report: dict[str, Any]) -> set[tuple[str, str | None]]:
+    """(task, host) of every launch; what is short may have ended in the same cycle."""
+    return {(task, host) for action, task, host in changes(report) if action == "launch"}
+
+
 def once(fleet: Fleet, check: int | None = 0, *words: str) -> dict[str, Any]:
     """`reconcile`, one cycle."""
     return fleet.json("reconcile", *words, check=check)
