@@ -9,7 +9,6 @@ from reconciler.model.change import TaskStatus
 from reconciler.model.run import State
 from reconciler.model.task import Task
 
-
 ALREADY_DONE = "already done"
 
 
