@@ -37,8 +37,10 @@ layers: $(VENV)/.installed ## import-linter: layers, purity, one door per librar
 shell: ## shellcheck and bash -n
 	@git ls-files '*.sh' | xargs shellcheck -S warning
 
+# Dozens of machines with their own sshd share a few cores here: what failed beside them is tried once more alone.
 unit: $(VENV)/.installed ## All tests
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadgroup --durations 8 || \
+	  { echo "what failed is tried once more, alone:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 hosts: $(VENV)/.installed ## Start three throw-away hosts on this machine, to try things by hand (root)
 	@$(BIN)/python -m tests.machines up 3

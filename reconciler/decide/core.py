@@ -61,7 +61,7 @@ def without_launches(plan: Plan) -> Plan:
     """Takes a plan; returns what `cleanup` makes of it: it starts nothing, and takes no lease for a start's sake."""
     kept = tuple(change for change in plan.changes if change.action is not Action.LAUNCH)
     touched = {change.host for change in kept}
-    return replace(plan, changes=kept, takes=tuple(host for host in plan.takes if host in touched))
+    return replace(plan, changes=kept, takes=tuple(host for host in plan.takes if host in touched), warnings=())
 
 
 def _fates(scene: Scene, lease: leases.Lease, verdicts: Sequence[Verdict]) -> dict[str, Fate]:
