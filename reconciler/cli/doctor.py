@@ -39,6 +39,7 @@ def doctor(context: Context, output: str) -> int:
         checks.append(Check("", "secrets", True, "the secrets configuration can be read"))
     except ReconcilerError as problem:
         checks.append(Check("", "secrets", False, str(problem)))
+    revision = None
     try:
         fleet = open_fleet(context)
         with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
@@ -49,11 +50,12 @@ def doctor(context: Context, output: str) -> int:
         why = f"{errors} problems: run `reconciler validate`" if errors else "every document is valid"
         checks.append(Check("", "documents", not errors, why))
         checks.append(_state(fleet.folder))
-        checks += check_hosts(context, fleet, ())
+        revision, found_there = check_hosts(context, fleet, ())
+        checks += found_there
     except ReconcilerError as problem:
         checks.append(Check("", "repository", False, str(problem)))
     code = Exit.OK if all(item.ok for item in checks) else Exit.PARTIAL
-    print_checks(context, checks, output, code)
+    print_checks(context, checks, output, code, revision)
     return code
 
 

@@ -34,14 +34,14 @@ def check(context: Context, names: tuple[str, ...], everything: bool, worktree: 
     if bool(names) == everything:
         raise UsageError("say which hosts to check, or --all")
     fleet = open_fleet(context, worktree=worktree)
-    checks = check_hosts(context, fleet, tuple(bare(name, "host") for name in names))
+    revision, checks = check_hosts(context, fleet, tuple(bare(name, "host") for name in names))
     code = Exit.OK if all(item.ok for item in checks) else Exit.PARTIAL
-    print_checks(context, checks, output, code)
+    print_checks(context, checks, output, code, revision)
     return code
 
 
-def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "list[Check]":
-    """All checks of the named hosts (of all hosts when none is named), in order. Raises ReconcilerError."""
+def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "tuple[str, list[Check]]":
+    """The commit, and all checks of the named hosts (of all when none is named), in order. Raises ReconcilerError."""
     from reconciler.cli.opening import build_world
     from reconciler.clock import now
     from reconciler.observe.check import check_host
@@ -65,19 +65,21 @@ def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "list
                 ),
                 hosts,
             )
-            return [item for one in found for item in one]
+            return desired.revision, [item for one in found for item in one]
     finally:
         world.remote.close()
 
 
-def print_checks(context: Context, checks: "Sequence[Check]", output: str, code: Exit) -> None:
+def print_checks(
+    context: Context, checks: "Sequence[Check]", output: str, code: Exit, revision: str | None = None
+) -> None:
     """Print checks the way `-o` says."""
     from reconciler.cli.printing import colored, print_document
     from reconciler.show.checks import items, text
     from reconciler.show.document import ending, envelope
 
     if output in ("json", "yaml"):
-        print_document(envelope({"checks": items(checks)}, ending(code)), output)
+        print_document(envelope({"checks": items(checks)}, ending(code), revision), output)
     else:
         click.echo(text(checks, color=colored(context)), nl=False)
 
