@@ -85,6 +85,8 @@ def test_nothing_is_left_on_the_host_when_a_channel_ends(tmp_path: Path, machine
 def test_a_channel_to_a_host_that_dies_ends(tmp_path: Path, machine: Machine) -> None:
     listener = Listener(tmp_path, host(machine))
     assert eventually(lambda: listener.frames != [])
+    # It says that it is ready before its script has started what it waits for.
+    assert eventually(lambda: any(process.command.startswith("tail") for process in machine.processes()))
     for process in machine.processes():
         if process.command.startswith("tail"):
             machine.run("kill", "-KILL", str(process.pid))
