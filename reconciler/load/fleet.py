@@ -112,11 +112,11 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
         resolved.fleet,
         resolved.hosts,
         resolved.tasks,
-        resolved.frozen,
-        resolved.invalid,
-        complete,
-        problems,
-        tuple(sorted(unreadable)),
+        frozen=resolved.frozen,
+        invalid=resolved.invalid,
+        complete=complete,
+        problems=problems,
+        unreadable=tuple(sorted(unreadable)),
     )
     return Loaded(desired, resolved.documents, problems)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model.run import Result, State
+from reconciler.model.task import AgentRef
 
 
 class Action(StrEnum):
@@ -15,6 +16,30 @@ class Action(StrEnum):
     SETTLE = "settle"
     COLLECT = "collect"
     CLEANUP = "cleanup"
+
+
+class TreeMode(StrEnum):
+    """Where the worktree of a launch comes from.
+
+    `FRESH` starts it from the base; `RESUME` goes on in the one that is there, else from the local or the remote
+    branch, and fails when there is none; `CONTINUE` does the same, and starts it from the base when there is none.
+    """
+
+    FRESH = "fresh"
+    RESUME = "resume"
+    CONTINUE = "continue"
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Of the launch of an agent: which one, and where it works."""
+
+    agent: AgentRef
+    worktree: str  # the name of the first run of the step chain
+    branch: str
+    mode: TreeMode = TreeMode.FRESH
+    pull_request_url: str = ""  # to go on with
+    budget_usd: float | None = None  # what is left of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +55,8 @@ class Change:
     last: bool = False  # launch: no attempt is left after this one
     end: Result | None = None  # cleanup: how the run ended as far as its answer was read, for its completion mark
     prune: bool = False  # it counts against the fleet's prune budget: its task left git
+    work: Assignment | None = None  # launch of an agent
+    worktree: str = ""  # cleanup: the path of the worktree below the workspace that goes; empty: the run directory goes
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,3 +105,6 @@ class Facts:
     disk_free: int | None = None
     inodes_free: int | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
+    programs: Mapping[str, bool] = field(
+        default_factory=dict
+    )  # agents' programs that were asked for: is it on the PATH?

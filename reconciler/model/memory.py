@@ -24,6 +24,14 @@ class RunMemory:
     collected: bool = False  # result and logs are here
     cleaned: bool = False  # nothing of it is left on its host but the completion mark
     cancel: str = ""  # why a cancel was sent
+    agent: str = ""  # its Agent's name, without variant; empty for a script of the task's own
+    variant: str = ""
+    project: str = ""
+    worktree: str = ""  # the name of the worktree it works in
+    branch: str = ""  # the one it was given, or said that it worked on
+    pull_request_url: str = ""
+    cost_usd: float | None = None  # None: its tool does not say
+    cool_until: float | None = None  # RateLimited, QuotaExceeded: when its agent may go on, where that was told
 
 
 @dataclass(frozen=True, slots=True)

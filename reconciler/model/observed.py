@@ -27,6 +27,7 @@ class Seen:
     taken: int = 0  # the number of our own that this report was taken under; 0 for a plain look
     facts: Facts = Facts()
     runs: Mapping[str, RunReport] = field(default_factory=dict)  # by run name; completion marks too
+    worktrees: Mapping[str, str] = field(default_factory=dict)  # name (that of a run) -> path below the workspace
     trash: int = 0  # directories whose removal is not finished
     stuck: tuple[str, ...] = ()  # runs with processes that survived KILL
     asked_at: float | None = None  # when the question went out: what was sent later may be missing; None: newest

@@ -3,9 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from reconciler.model.host import Facts
 from reconciler.model.run import State
+
+
+class QaOutcome(NamedTuple):
+    """One check of a worker's work: its exit code and how many seconds it took."""
+
+    name: str
+    exit_code: int
+    seconds: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,11 @@ class TaskRow:
     line: int = 1
     revision: str = ""
     digest: str = ""
+    project: str = ""
+    agent: str = ""  # `name` or `name:variant`
+    branch: str = ""
+    pull_request_url: str = ""
+    cost_usd: float | None = None  # of all its runs together
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +74,17 @@ class RunRow:
     collected: bool = False
     cleaned: bool = False
     seen_as: str = ""  # the state it was last seen in
+    phase: str = ""  # of a living run: prepare, checkout, worktree, setup, work, qa
+    project: str = ""
+    agent: str = ""  # `name` or `name:variant`
+    worktree: str = ""  # path below the host's workspace root; empty for a script of the task's own
+    branch: str = ""
+    pull_request_url: str = ""
+    cost_usd: float | None = None
+    tokens: int | None = None
+    session_id: str = ""
+    notes: str = ""
+    qa: tuple[QaOutcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,9 @@ class RunReport:
     mark: str = ""  # the nonce of its environment mark
     started: bool = False
     void: bool = False
-    phase: str = ""  # prepare, work
+    phase: str = ""  # prepare, checkout, worktree, setup, work, qa
+    agent: str = ""  # its Agent's name, without variant; empty for a script of the task's own
+    worktree: str = ""  # the name of the worktree it works in, that of the first run of the step chain
     alive: bool | None = None  # its supervisor holds the lock; None when not asked (it ended)
     survivors: int = 0  # processes that still carry the mark, counted when no supervisor lives
     cancel: str = ""  # why it is being cancelled

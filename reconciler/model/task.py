@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from reconciler.model.fleet import Suspend
 from reconciler.model.problem import Source
@@ -43,9 +44,63 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One piece of a task's work, known by 8 hex digits of its digest; the task itself is the first."""
+    """One piece of a task's work, known by 8 hex digits of its digest; the task itself is the first.
+
+    `request` is what a follow-up asks for, on the branch and in the worktree of the step before it.
+    """
 
     digest: str
+    request: str = ""
+
+
+class AgentRef(NamedTuple):
+    """`name` or `name:variant`, as a task says who works."""
+
+    name: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.variant}" if self.variant else self.name
+
+
+class StartKind(StrEnum):
+    """What a worktree can start from other than the project's base branch."""
+
+    BRANCH = "branch"
+    TAG = "tag"
+    PULL = "pull"
+
+
+class Start(NamedTuple):
+    """Task `base`: the branch, tag or number of the pull request that its worktree starts from."""
+
+    kind: StartKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class QaStep:
+    """One check of a worker's work: a script, run in the worktree."""
+
+    name: str
+    script: str
+
+
+@dataclass(frozen=True, slots=True)
+class Qa:
+    """What a worker's work has to pass; `auto`: what the files in the worktree suggest."""
+
+    auto: bool = False
+    steps: tuple[QaStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Which prompt template is used, what is put in front of it, and what it is filled with."""
+
+    name: str = "coding"
+    persona: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +109,14 @@ class Task:
 
     name: str
     steps: tuple[Step, ...]
-    script: str = ""  # the `run` key
+    script: str = ""  # the `run` key; empty for the work of an agent
+    project: str = ""  # with `agent` and `prompt`
+    agent: AgentRef | None = None
+    prompt: str = ""
+    qa: Qa | None = None  # None: what the project says; without auto and steps: none
+    start: Start | None = None  # the `base` key
+    issue: int | None = None
+    template: Template = Template()
     labels: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     description: str = ""

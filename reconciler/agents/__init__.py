@@ -1,0 +1,1 @@
+"""One module per tool: how it is started, and what its output says. Pure."""

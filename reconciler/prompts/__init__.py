@@ -1,0 +1,1 @@
+"""What agents are told: Markdown templates, and the schema of what they answer."""
