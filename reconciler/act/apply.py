@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.act.payload import Launch, head, operations
+from reconciler.act.worker import checks
 from reconciler.model.change import Action, Answer, Change, Outcome
 from reconciler.model.fleet import Fleet
 from reconciler.model.host import Host
 from reconciler.model.observed import LeaseMark
+from reconciler.model.task import Qa
 from reconciler.remote.frames import Answer as Reply
 from reconciler.remote.transport import Remote, Unknown
 
@@ -20,6 +22,7 @@ DONE = {
     Action.LAUNCH: {"accepted"},
     Action.CLEANUP: {"removed", "already"},
 }
+TREE_DONE = {"removed", "removing", "already"}  # of a worktree that is cleaned up
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,13 @@ def apply(
     fields = head(host, warrant.fleet, warrant.ledger, warrant.number, warrant.revision)
     if launches:
         fields.append(("supervisor", remote.supervisor()))
+    workers = [(launch.task, launch.worker) for launch in launches.values() if launch.worker]
+    if workers:
+        fields.append(("project_script", remote.project_script()))
+    if any(checks(task, worker.project) != Qa() for task, worker in workers):
+        fields.append(("qa_script", remote.qa_script()))
     fields += operations(changes, directories, launches, host, warrant.fleet, warrant.revision)
-    verbs = frozenset(change.action.value for change in changes)
+    verbs = frozenset("worktree" if change.worktree else change.action.value for change in changes)
     reply = remote.call(host, "act", fields, deadline=host.deadline + GRACE, operations=verbs)
     if isinstance(reply, Unknown):
         return Applied(tuple(Outcome(change, Answer.UNKNOWN, reply.why) for change in changes), why=reply.why)
@@ -99,9 +107,11 @@ def lease_of(reply: Reply) -> LeaseMark | None:
 
 
 def _outcome(change: Change, reply: Reply) -> Outcome:
-    word, _, sentence = reply.text(f"{change.action.value}/{change.run}").strip().partition(" ")
+    name = change.worktree.rpartition("/")[2]
+    frame = f"worktree/{name}" if name else f"{change.action.value}/{change.run}"
+    word, _, sentence = reply.text(frame).strip().partition(" ")
     if not word:
         return Outcome(change, Answer.UNKNOWN, "the host did not say what became of it")
-    if word in DONE[change.action]:
+    if word in (TREE_DONE if name else DONE[change.action]):
         return Outcome(change, Answer.OK, word)
     return Outcome(change, Answer.FAILED, f"{word}: {sentence}" if sentence else word)

@@ -14,8 +14,15 @@ SPEED = 1 << 20  # bytes a second below which a call is given up
 ASKED = "run.json"  # comes before everything else of its run
 
 # The frames of `collect` and the file each belongs to.
-FILES = {"asked": ASKED, "answer": "answer.json", "blocked": "blocked.md", "phase_log": "supervisor.log"}
-LOGS = ("stdout", "stderr")
+FILES = {
+    "asked": ASKED,
+    "answer": "answer.json",
+    "blocked": "blocked.md",
+    "phase_log": "supervisor.log",
+    "qa": "qa.tsv",
+    "qa_log": "qa.log",
+}
+LOGS = {"stdout": "stdout.log", "stderr": "stderr.log", "events": "events.jsonl"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ def collect(
     `directories`: run → where it lies. All runs travel in one call, and again as long as logs go on. Raises
     CollectFailed.
     """
-    offsets = {run: {log: have(run, f"{log}.log") for log in LOGS} for run in directories}
+    offsets = {run: {log: have(run, file) for log, file in LOGS.items()} for run in directories}
     left = set(directories)
     while left:
         limit = max(1, portion // len(left))
@@ -81,7 +88,7 @@ def _portions(run: str, frames: Mapping[str, bytes], offsets: dict[str, int]) ->
     for frame, file in FILES.items():
         if data := frames.get(f"{frame}/{run}"):
             yield Portion(run, file, None, data)
-    for log in LOGS:
+    for log, file in LOGS.items():
         if data := frames.get(f"{log}/{run}"):
-            yield Portion(run, f"{log}.log", offsets[log], data)
+            yield Portion(run, file, offsets[log], data)
             offsets[log] += len(data)

@@ -4,15 +4,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from reconciler.act import worker as of_agents
+from reconciler.act.worker import Field, Worker, fields_of
 from reconciler.model.change import Action, Change
 from reconciler.model.fleet import Fleet
 from reconciler.model.host import Host
 from reconciler.model.run import RunName, State
 from reconciler.model.task import Task
 
-Field = tuple[str, bytes | str]
-
-TOLD = frozenset({State.BLOCKED, State.FAILED})  # ends that an answer may have made of what its host recorded
+# Ends that an answer may have made of what its host recorded.
+TOLD = frozenset({State.SUCCEEDED, State.BLOCKED, State.FAILED})
 ORDER = (Action.SETTLE, Action.CANCEL, Action.LAUNCH, Action.CLEANUP)  # frees slots before it fills them
 
 
@@ -24,8 +25,10 @@ class Launch:
     task: Task
     mark: str  # nonce of the environment mark, hex
     secrets: Mapping[str, str]  # resolved values; they go to one 0600 file and nowhere else
+    masked: frozenset[str]  # the controller's names of these secrets
     author: str
     launcher: str  # who launched: user@machine
+    worker: Worker | None = None  # of the work of an agent
 
 
 def head(host: Host, fleet: Fleet, ledger: str, number: int, revision: str) -> list[Field]:
@@ -50,14 +53,18 @@ def operations(
     fleet: Fleet,
     revision: str,
 ) -> list[Field]:
-    """The operations in the order of `ORDER`; `directories` says where known runs lie, new ones go to `_/runs`."""
+    """The operations in the order of `ORDER`; `directories` says where known runs lie, else it is their project's."""
     fields: list[Field] = []
     for action in ORDER:
         for change in changes:
             if change.action is not action:
                 continue
-            directory = directories.get(change.run) or f"_/runs/{change.run}"
-            fields.append((action.value, directory))
+            if change.worktree:
+                fields.append(("worktree", change.worktree))
+                continue
+            launch = launches.get(change.run)
+            project = launch.worker.project.name if launch and launch.worker else "_"
+            fields.append((action.value, directories.get(change.run) or f"{project}/runs/{change.run}"))
             if action is Action.CANCEL:
                 fields.append(("why", change.detail))
             elif action is Action.CLEANUP and change.end and change.end.state in TOLD:
@@ -69,7 +76,7 @@ def operations(
 
 def _launch(launch: Launch, change: Change, host: Host, fleet: Fleet, revision: str) -> Iterable[Field]:
     task = launch.task
-    asked = {
+    asked: dict[str, object] = {
         "fleet": fleet.name,
         "task": task.name,
         "run": str(launch.name),
@@ -77,7 +84,6 @@ def _launch(launch: Launch, change: Change, host: Host, fleet: Fleet, revision: 
         "attempt": launch.name.attempt,
         "limit": task.retries.limit,
         "last": change.last,
-        "agent": None,
         "host": host.name,
         "revision": revision,
         "file": task.source.file,
@@ -86,7 +92,7 @@ def _launch(launch: Launch, change: Change, host: Host, fleet: Fleet, revision: 
         "launchedBy": launch.launcher,
         "labels": dict(task.labels),
         "title": task.title,
-        "secrets": sorted({secret.origin for secret in task.secrets}),  # names: what to mask when logs come home
+        "secrets": sorted(launch.masked),  # names: what to mask when logs come home
     }
     settings = {
         "fleet": fleet.name,
@@ -97,21 +103,21 @@ def _launch(launch: Launch, change: Change, host: Host, fleet: Fleet, revision: 
         "timeout": _seconds(task.timeout),
         "idle_timeout": _seconds(task.idle_timeout),
     }
-    environment = {**host.env, **task.env}
+    worker = launch.worker
+    if worker is not None:
+        asked.update(of_agents.asked(task, worker))
+        settings.update(of_agents.settings(task, worker))
     yield "attempt", str(launch.name.attempt)
     yield "rerun_key", task.rerun_key
     yield "mark", launch.mark
     yield "settings", "".join(f"{key}={value}\n" for key, value in settings.items())
-    yield "environment", fields_of(environment)
+    yield "environment", fields_of(of_agents.environment(host, task, worker))
     yield "secrets", fields_of(launch.secrets)
     yield "file.run.json", json.dumps(asked, indent=1, ensure_ascii=False) + "\n"
-    yield "file.worker.sh", task.script
-
-
-def fields_of(values: Mapping[str, str]) -> bytes:
-    """A mapping in the field format of a payload: `<key> <bytes>`, the value, a line end."""
-    lines = [b"%b %d\n%b\n" % (key.encode(), len(value.encode()), value.encode()) for key, value in values.items()]
-    return b"".join(lines)
+    if worker is None:
+        yield "file.worker.sh", task.script
+    else:
+        yield from of_agents.fields(task, worker)
 
 
 def _seconds(duration: int | None) -> str:

@@ -2,5 +2,6 @@
 
 from reconciler.decide.core import decide, without_launches
 from reconciler.decide.hosts import former_places
+from reconciler.decide.programs import wanted_programs
 
-__all__ = ["decide", "former_places", "without_launches"]
+__all__ = ["decide", "former_places", "wanted_programs", "without_launches"]

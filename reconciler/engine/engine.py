@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.act.apply import Applied, Warrant
-from reconciler.decide import decide, former_places, without_launches
+from reconciler.decide import decide, former_places, wanted_programs, without_launches
 from reconciler.engine.books import Books
 from reconciler.engine.denials import Denials
 from reconciler.engine.desired import Wanted
@@ -83,6 +83,7 @@ class Engine:
         self._again: set[str] = set()  # hosts to be asked once they are not busy any more
         self._rewritten = False  # the history of the branch was, and what has left git is still to be looked at
         self._stale = True  # something came in that has not been decided on
+        self._programs: frozenset[str] = frozenset()  # that agents need on their hosts
         self._books = Books(world, wanted)
 
     # --- the story ---------------------------------------------------------------------------------------------
@@ -109,6 +110,7 @@ class Engine:
         self.desired = desired
         if desired is not before:
             self._stale = True
+            self._programs = wanted_programs(desired)
             if self.recording:
                 self.world.remember(desired, documents, self.clock())
 
@@ -123,7 +125,8 @@ class Engine:
                 host = hosts[name]
                 # Nobody waits for a host that is declared gone; it gets the time that everybody gets.
                 host = replace(host, deadline=min(host.deadline, FIRST)) if host.gone else host
-                self.operations.look(name, host, self.desired.fleet.id, only=len(self.desired.hosts) == 1)
+                lacking, only = self.sights.lacking(name, self._programs), len(self.desired.hosts) == 1
+                self.operations.look(name, host, self.desired.fleet.id, only=only, programs=lacking)
 
     def step(self, timeout: float) -> None:
         """Wait for events for at most `timeout` seconds, take them in, decide when something is new, and act."""

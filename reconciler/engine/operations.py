@@ -1,6 +1,7 @@
 """One operation at a time per host, all hosts in parallel; answers come back through the loop's queue."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from threading import BoundedSemaphore, Thread
 
 from reconciler.act.apply import Warrant, apply, take
@@ -30,10 +31,11 @@ class Operations:
         self.busy: dict[str, str] = {}  # host -> operation
         self.collecting: set[str] = set()  # runs
 
-    def look(self, name: str, host: Host, fleet_id: str, *, only: bool) -> None:
+    def look(self, name: str, host: Host, fleet_id: str, *, only: bool, programs: Collection[str] = ()) -> None:
         """Ask for a report. `name`: as the loop knows it; a former place may have a namesake."""
         self.busy[name] = "look"
-        self._start(lambda: Looked(name, look(self._remote, host, fleet_id=fleet_id, only=only, clock=self._clock)))
+        ask = partial(look, self._remote, host, fleet_id=fleet_id, only=only, clock=self._clock, programs=programs)
+        self._start(lambda: Looked(name, ask()))
 
     def take(self, name: str, host: Host, warrant: Warrant, *, rename_from: str, take_over: bool) -> None:
         """Take the lease."""

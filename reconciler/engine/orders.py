@@ -1,26 +1,23 @@
 """A plan's changes → intents in the ledger, calls to hosts, and outcomes on record."""
 
-import secrets as random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.act.apply import Warrant
 from reconciler.act.collect import ASKED, Portion, secrets_of
-from reconciler.act.payload import Launch
 from reconciler.engine.desired import Wanted
+from reconciler.engine.launches import Launches, named
 from reconciler.engine.operations import Operations
 from reconciler.engine.sights import Sights
 from reconciler.engine.world import World
-from reconciler.errors import ReconcilerError
 from reconciler.model.change import Action, Answer, Change, Options, Outcome, Plan
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host
 from reconciler.model.observed import LeaseMark
 from reconciler.model.rows import Event, EventType
-from reconciler.model.run import Result, RunName, State
+from reconciler.model.run import Result, State
 from reconciler.observe.parse import run_name
-from reconciler.record.ledger import Intent
-from reconciler.record.outcome import interpret
+from reconciler.record.reading import what_was_told
 
 # What a local verdict (no host to ask) records.
 LOCAL = {
@@ -39,26 +36,22 @@ class Orders:
         self._operations = operations
         self._tried: set[tuple[str, str, str]] = set()
         self._failed: dict[str, int] = {}  # change or task -> times
-        self._lacking: dict[str, str] = {}  # task -> which secret could not be had when it was to be launched
+        self._launches = Launches(world, wanted)
         self.launched: set[str] = set()  # tasks, since this controller began
 
     def again(self) -> None:
         """A new round: what failed may be tried again."""
         self._tried.clear()
-        self._lacking.clear()
+        self._launches.lacking.clear()
 
     def options(self, asked: Options, desired: Desired, newer: Mapping[str, str]) -> Options:
         """The caller's options with what git and the secrets' configuration say now."""
         last = self._world.ledger.begun_revision()
         rewritten = bool(last) and self._wanted.contains(last, desired.revision) is not True
-        missing = dict(self._lacking)
-        for task in desired.tasks.values():
-            if task.secrets and not task.closed:
-                lacking = self._world.secrets.missing([secret.origin for secret in task.secrets])
-                if lacking:
-                    missing[task.name] = "; ".join(lacking.values())
         shallow = bool(newer or rewritten) and self._wanted.repository.shallow()
-        return replace(asked, newer=newer, rewritten=rewritten, shallow=shallow, secrets_missing=missing)
+        return replace(
+            asked, newer=newer, rewritten=rewritten, shallow=shallow, secrets_missing=self._launches.missing(desired)
+        )
 
     def settle_here(self, plan: Plan, now: float) -> list[Outcome]:
         """Record the verdicts that no host has to carry out."""
@@ -93,12 +86,8 @@ class Orders:
             return Outcome(change, Answer.UNKNOWN, why)
         self._failed.pop(_key(change), None)
         memory = self._world.ledger.memory().runs.get(run)
-        told = interpret(
-            memory.result if memory else None,
-            self._world.archive.read(run, "answer.json"),
-            self._world.archive.read(run, "blocked.md"),
-        )
-        for event in self._world.ledger.collected(run, now, told.summary, told.result):
+        told = what_was_told(self._world.archive, run, memory)
+        for event in self._world.ledger.collected(run, now, told):
             self._world.listen(event)
         return Outcome(change, Answer.OK, "collected")
 
@@ -124,8 +113,8 @@ class Orders:
                 chosen.setdefault(change.host, []).append(change)
         if any(change.action is Action.LAUNCH for changes in chosen.values() for change in changes):
             chosen.update({name: [] for name in self._behind(hosts, sights, warrant) if name not in chosen})
-        launches, unsent = self._launches(chosen, desired)
-        intents = self._intents(chosen, launches, hosts, sights, desired, warrant)
+        launches, unsent = self._launches.make(chosen, desired, hosts)
+        intents = self._launches.intents(chosen, launches, hosts, sights, desired, warrant.number)
         self._world.ledger.intend(intents, now)
         self._announce(chosen, unsent, now)
         for name, changes in chosen.items():
@@ -161,7 +150,8 @@ class Orders:
                 elif change.action is Action.CANCEL:
                     ledger.cancel_sent(change.run, change.detail, now)
                 elif change.action is Action.CLEANUP:
-                    ledger.cleaned(change.run, now)
+                    if not change.worktree:
+                        ledger.cleaned(change.run, now)
                     self._world.tell([_event(EventType.CLEANED, change, now)])
             elif outcome.answer is Answer.FAILED:
                 if change.action is Action.LAUNCH:
@@ -178,72 +168,14 @@ class Orders:
     def _keep(self, portion: Portion) -> None:
         if portion.file == ASKED:
             self._world.learn(secrets_of(portion.data))
-            return
         self._world.archive.write(portion.run, portion.file, portion.offset, portion.data)
 
     def _first_try(self, change: Change) -> bool:
-        key = (change.action.value, change.run, change.host)
+        key = (change.action.value, change.worktree or change.run, change.host)
         if key in self._tried or (change.action is Action.LAUNCH and ("task", change.task, "") in self._tried):
             return False
         self._tried.add(key)
         return True
-
-    def _launches(
-        self, chosen: Mapping[str, Sequence[Change]], desired: Desired
-    ) -> tuple[dict[str, Launch], set[Change]]:
-        wanted = [c for changes in chosen.values() for c in changes if c.action is Action.LAUNCH]
-        files = {change.task: desired.tasks[change.task].source.file for change in wanted}
-        authors = self._wanted.authors(desired, files) if wanted else {}
-        launches: dict[str, Launch] = {}
-        unsent: set[Change] = set()
-        for change in wanted:
-            task = desired.tasks[change.task]
-            try:
-                values = self._world.secrets.resolve([secret.origin for secret in task.secrets])
-            except ReconcilerError as problem:
-                unsent.add(change)
-                self._lacking[change.task] = str(problem)
-                continue
-            self._world.redactor.add(values.values())
-            launches[change.run] = Launch(
-                name=_name(change.run),
-                task=task,
-                mark=random.token_hex(4),
-                secrets={secret.name: values[secret.origin] for secret in task.secrets},
-                author=authors.get(change.task, ""),
-                launcher=self._world.launcher,
-            )
-        return launches, unsent
-
-    def _intents(
-        self,
-        chosen: Mapping[str, Sequence[Change]],
-        launches: Mapping[str, Launch],
-        hosts: Mapping[str, Host],
-        sights: Sights,
-        desired: Desired,
-        warrant: Warrant,
-    ) -> list[Intent]:
-        intents = []
-        for host, changes in chosen.items():
-            for change in changes:
-                launch = launches.get(change.run)
-                sight = sights.get(host)
-                if launch is None or sight is None:
-                    continue
-                place = replace(hosts[host].place, workspace_id=sight.workspace_id)
-                intents.append(
-                    Intent(
-                        name=launch.name,
-                        place=place,
-                        lease=warrant.number,
-                        rerun_key=launch.task.rerun_key,
-                        revision=desired.revision,
-                        author=launch.author,
-                        labels=launch.task.labels,
-                    )
-                )
-        return intents
 
     def _announce(self, chosen: Mapping[str, Sequence[Change]], unsent: set[Change], now: float) -> None:
         events = []
@@ -251,21 +183,15 @@ class Orders:
             for change in changes:
                 if change.action is Action.LAUNCH and change not in unsent:
                     self.launched.add(change.task)
-                    kind = EventType.RETRIED if _name(change.run).attempt > 1 else EventType.LAUNCHED
+                    kind = EventType.RETRIED if named(change.run).attempt > 1 else EventType.LAUNCHED
                     events.append(_event(kind, change, now))
         if events:
             self._world.tell(events)
 
 
-def _name(run: str) -> RunName:
-    name = run_name(run)
-    if name is None:
-        raise AssertionError(f"decide named a run {run!r}")
-    return name
-
-
 def _key(change: Change) -> str:
-    return f"{change.action.value}/{change.task if change.action is Action.LAUNCH else change.run}/{change.host}"
+    thing = change.task if change.action is Action.LAUNCH else change.worktree or change.run
+    return f"{change.action.value}/{thing}/{change.host}"
 
 
 def _event(kind: EventType, change: Change, now: float) -> Event:

@@ -1,6 +1,7 @@
 """What is known of each host right now, and which leases this process holds."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 
 from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
@@ -12,6 +13,7 @@ class Sights:
     def __init__(self, ledger: str) -> None:
         self._ledger = ledger
         self._last: dict[str, Seen | Unseen] = {}
+        self._programs: dict[str, tuple[str, dict[str, bool]]] = {}  # host -> boot id, program -> is it there
         self.held: dict[str, int] = {}  # host -> lease number taken by this process
 
     def observed(self, hosts: Mapping[str, Host], busy: Mapping[str, str]) -> dict[str, Seen | Unseen]:
@@ -27,12 +29,28 @@ class Sights:
 
     def note(self, name: str, sight: Seen | Unseen) -> str:
         """Keep a report. Gives who took the lease away, when somebody did while we held it; else an empty text."""
-        self._last[name] = sight
+        self._last[name] = self._with_programs(name, sight)
         if isinstance(sight, Seen) and sight.lease and name in self.held:
             number, ledger = sight.lease
             if ledger != self._ledger and number > self.held[name]:
                 return f"controller {ledger} took {name} (lease {number}, ours was {self.held[name]})"
         return ""
+
+    def _with_programs(self, name: str, sight: Seen | Unseen) -> Seen | Unseen:
+        """Programs are not looked for each time: what is known of them stays until the machine starts anew."""
+        if not isinstance(sight, Seen):
+            return sight
+        boot, known = self._programs.get(name, ("", {}))
+        if boot != sight.facts.boot_id:
+            known = {}
+        known = {**known, **sight.facts.programs}
+        self._programs[name] = sight.facts.boot_id, known
+        return replace(sight, facts=replace(sight.facts, programs=known))
+
+    def lacking(self, name: str, programs: Collection[str]) -> list[str]:
+        """Those of `programs` that this host is not known to have."""
+        known = self._programs.get(name, ("", {}))[1]
+        return sorted(program for program in programs if not known.get(program))
 
     def get(self, name: str) -> Seen | None:
         """The last report of a host that was seen."""

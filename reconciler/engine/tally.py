@@ -32,9 +32,9 @@ class Tally:
 
     def add(self, outcome: Outcome) -> None:
         """Note an outcome; a change that was tried again keeps only its last one."""
-        key = (outcome.change.action, outcome.change.run, outcome.change.host)
+        key = _key(outcome.change)
         for index, earlier in enumerate(self.outcomes):
-            if (earlier.change.action, earlier.change.run, earlier.change.host) == key:
+            if _key(earlier.change) == key:
                 self.outcomes[index] = outcome
                 return
         self.outcomes.append(outcome)
@@ -84,9 +84,13 @@ class Tally:
         return status.state in ENDED and status.state is not State.SUCCEEDED
 
 
+def _key(change: Change) -> tuple[Action, str, str]:
+    return change.action, change.worktree or change.run, change.host
+
+
 def _aim(change: Change) -> tuple[Action, str]:
     """What a change is for: a launch that failed is made good by the task's next one, wherever that is."""
-    return change.action, change.task if change.action is Action.LAUNCH else change.run
+    return change.action, change.task if change.action is Action.LAUNCH else change.worktree or change.run
 
 
 def matches(labels: Mapping[str, str], selector: Mapping[str, str]) -> bool:

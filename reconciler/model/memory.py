@@ -27,6 +27,7 @@ class RunMemory:
     agent: str = ""  # its Agent's name, without variant; empty for a script of the task's own
     variant: str = ""
     project: str = ""
+    phase: str = ""  # as last seen: prepare, checkout, worktree, setup, work, qa
     worktree: str = ""  # the name of the worktree it works in
     branch: str = ""  # the one it was given, or said that it worked on
     pull_request_url: str = ""

@@ -26,6 +26,9 @@ ENDED = frozenset(
 )
 
 
+WORKING = frozenset({"work", "qa"})  # phases of a run whose worker has started
+
+
 class RunName(NamedTuple):
     """`<task>-<digest8>-<attempt>`."""
 

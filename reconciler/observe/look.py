@@ -1,6 +1,6 @@
 """Ask one host for its report: one round trip, nothing written there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
@@ -8,9 +8,23 @@ from reconciler.observe.parse import parse_report
 from reconciler.remote.transport import Remote, Unknown
 
 
-def look(remote: Remote, host: Host, *, fleet_id: str, only: bool, clock: Callable[[], float]) -> Seen | Unseen:
-    """The host's report, or why there is none. `only`: it is the fleet's only host (a local one needs to know)."""
-    fields: list[tuple[str, bytes | str]] = [("root", host.workspace_root), ("prelude", "")]
+def look(
+    remote: Remote,
+    host: Host,
+    *,
+    fleet_id: str,
+    only: bool,
+    clock: Callable[[], float],
+    programs: Collection[str] = (),
+) -> Seen | Unseen:
+    """The host's report, or why there is none. `only`: it is the fleet's only host (a local one needs to know).
+
+    `programs` are looked for on the PATH that workers get.
+    """
+    prelude = host.shell_prelude if programs else ""
+    fields: list[tuple[str, bytes | str]] = [("root", host.workspace_root), ("prelude", prelude)]
+    if programs:
+        fields.append(("programs", " ".join(programs)))
     asked_at = clock()
     reply = remote.call(host, "observe", fields, deadline=host.deadline, repeatable=True, only=only)
     if isinstance(reply, Unknown):

@@ -14,7 +14,9 @@ from reconciler.model.run import Result, RunName, RunReport, State
 
 RUN_NAME = re.compile(r"([a-z0-9][a-z0-9-]{0,62})-([0-9a-f]{8})-([1-9][0-9]{0,8})\Z")
 _RUN_PATH = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]*)/runs/([^/]+)(?:/([^/]+))?\Z")
+_TREE_PATH = re.compile(r"([a-z0-9][a-z0-9-]{0,62})/worktrees/([^/]+)\Z")
 _DONE_PATH = re.compile(r"_/done/([^/]+)\Z")
+_LOGS = frozenset({"stdout.log", "stderr.log", "events.jsonl"})
 _STATES = {
     "succeeded": State.SUCCEEDED,
     "failed": State.FAILED,
@@ -51,7 +53,8 @@ def parse_report(
             return Unseen(why, answered=True)
         host_now = float(workspace["now"])
         clock = _Clock(now, host_now)
-        runs = _runs(frames["records"], frames["live"], clock)
+        lines = _lines(frames["records"])
+        runs = _runs(lines, frames["live"], clock)
         return Seen(
             workspace_id=workspace.get("id", ""),
             host_name=workspace.get("name", ""),
@@ -62,6 +65,7 @@ def parse_report(
             asked_at=asked_at,
             facts=parse_facts(frames["facts"]),
             runs={str(draft.name): draft.report() for draft in runs.values()},
+            worktrees=_worktrees(lines),
             trash=int(frames.get("trash", b"0").strip() or b"0"),
             stuck=tuple(sorted(str(draft.name) for draft in runs.values() if "stuck" in draft.records)),
         )
@@ -82,6 +86,7 @@ def parse_facts(frame: bytes) -> Facts:
         disk_free=_whole(pairs.get("disk_free")),
         inodes_free=_whole(pairs.get("inodes_free")),
         tools={key[5:]: value for key, value in pairs.items() if key.startswith("tool.")},
+        programs={key[8:]: value == "1" for key, value in pairs.items() if key.startswith("program.")},
     )
 
 
@@ -136,6 +141,7 @@ class _Draft:
                 ended_at=self._mark_time(),
             )
         owner = _record(self._text("owner"))
+        worker = _record(self._text("worker"))
         started = self._text("started")
         result = parse_result(self._text("result")) if "result" in self.records else None
         void = started == "void"
@@ -156,6 +162,8 @@ class _Draft:
             started=bool(started) and not void,
             void=void,
             phase=self._text("phase"),
+            agent=worker.get("a", ""),
+            worktree=f"{self.name.task}-{worker['w']}" if worker.get("w") else "",
             alive=alive,
             survivors=survivors,
             cancel=_record(self._text("cancel")).get("why", ""),
@@ -176,13 +184,24 @@ class _Draft:
         return self.clock.at(self.records[name][1]) if name in self.records else None
 
 
-def _runs(records: bytes, live: bytes, clock: _Clock) -> dict[RunName, _Draft]:
+def _lines(records: bytes) -> list[list[str]]:
+    parts = (line.split("\t") for line in records.decode("utf-8", "replace").splitlines())
+    return [part for part in parts if len(part) == 5]  # else a name with a line break in it: nobody's record
+
+
+def _worktrees(lines: list[list[str]]) -> dict[str, str]:
+    """Name of a run → path of the worktree that was made for it; other directories are nobody's."""
+    found = {}
+    for kind, path, *_ in lines:
+        tree = _TREE_PATH.match(path)
+        if tree and kind == "d" and run_name(tree[2]):
+            found[tree[2]] = path
+    return found
+
+
+def _runs(lines: list[list[str]], live: bytes, clock: _Clock) -> dict[RunName, _Draft]:
     drafts: dict[RunName, _Draft] = {}
-    for line in records.decode("utf-8", "replace").splitlines():
-        parts = line.split("\t")
-        if len(parts) != 5:
-            continue  # a name with a line break in it: nobody's record
-        kind, path, size, modified, text = parts
+    for kind, path, size, modified, text in lines:
         if mark := _DONE_PATH.match(path):
             if kind == "l" and (name := run_name(mark[1])):
                 _draft(drafts, name, clock).mark = text
@@ -198,7 +217,7 @@ def _runs(records: bytes, live: bytes, clock: _Clock) -> dict[RunName, _Draft]:
         draft.directory = directory
         if place[3] and kind == "l":
             draft.records[place[3]] = (text, float(modified))
-        elif place[3] and place[3].endswith(".log"):
+        elif place[3] in _LOGS:
             draft.log_bytes += int(size)
     for line in live.decode("utf-8", "replace").splitlines():
         path, lock, survivors = line.split(" ")

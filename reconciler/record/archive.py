@@ -7,7 +7,11 @@ from pathlib import Path
 from reconciler.errors import ReconcilerError
 from reconciler.record.secrets import Redactor
 
-FILES = ("stdout.log", "stderr.log", "answer.json", "blocked.md", "supervisor.log")
+FILES = (
+    *("run.json", "stdout.log", "stderr.log", "events.jsonl", "answer.json", "blocked.md", "supervisor.log"),
+    *("qa.tsv", "qa.log"),
+)
+EDGE = 65_536  # bytes of the begin of a long file that `edges` gives
 
 
 class ArchiveError(ReconcilerError):
@@ -54,6 +58,14 @@ class Archive:
             return self._path(run, file).read_bytes()
         except FileNotFoundError:
             return None
+
+    def edges(self, run: str, file: str, most: int = 4 << 20) -> bytes:
+        """A file, a long one without its middle: at most EDGE bytes of its begin and `most` of its end."""
+        size = self.size(run, file)
+        if size <= EDGE + most:
+            return self.read(run, file) or b""
+        end = self.read_from(run, file, size - most, most)
+        return self.read_from(run, file, 0, EDGE) + b"\n" + end.partition(b"\n")[2]
 
     def read_from(self, run: str, file: str, offset: int, limit: int) -> bytes:
         """At most `limit` bytes from `offset` on; empty at the end, or when it is not here."""

@@ -48,6 +48,19 @@ RUN = [
     "author",
     "labels",
     "summary",
+    "agent",
+    "variant",
+    "project",
+    "phase",
+    "worktree",
+    "branch",
+    "pull_request_url",
+    "cost_usd",
+    "cool_until",
+    "notes",
+    "session_id",
+    "tokens",
+    "qa",
 ]
 HOST = [
     "key",
@@ -114,6 +127,13 @@ def run_to_row(record: RunRecord) -> tuple[Any, ...]:
         safe(record.author),
         record.labels,
         safe(record.summary),
+        *map(safe, (run.agent, run.variant, run.project, run.phase, run.worktree, run.branch, run.pull_request_url)),
+        _time(run.cost_usd),
+        _time(run.cool_until),
+        safe(record.notes),
+        safe(record.session_id),
+        _fit(record.tokens),
+        record.qa,
     )
 
 
@@ -140,7 +160,8 @@ def run_from_row(row: tuple[Any, ...], places: Places) -> RunRecord:
     """The run in a row of RUN."""
     (_, task, digest, attempt) = row[:4]
     (lease, accepted, state, ended, reason, code, last, guess, rerun_key, sent_at, started_at, ended_at) = row[11:23]
-    (observed_at, collected, cleaned, cancel, directory, revision, author, labels, summary) = row[23:]
+    (observed_at, collected, cleaned, cancel, directory, revision, author, labels, summary) = row[23:32]
+    (agent, variant, project, phase, worktree, branch, pull_request_url, cost_usd, cool_until) = row[32:41]
     memory = RunMemory(
         RunName(task, digest, attempt),
         places.of(row[4:11]),
@@ -155,8 +176,17 @@ def run_from_row(row: tuple[Any, ...], places: Places) -> RunRecord:
         bool(collected),
         bool(cleaned),
         cancel,
+        agent,
+        variant,
+        project,
+        phase,
+        worktree,
+        branch,
+        pull_request_url,
+        cost_usd,
+        cool_until,
     )
-    return RunRecord(memory, directory, revision, author, labels, summary, observed_at, bool(guess))
+    return RunRecord(memory, directory, revision, author, labels, summary, observed_at, bool(guess), *row[41:])
 
 
 def host_to_row(key: str, record: HostRecord) -> tuple[Any, ...]:
@@ -245,7 +275,7 @@ def _reach(text: str | None) -> Reach | None:
 
 
 def _time(at: float | None) -> float | None:
-    """A garbled report may say `nan`, which no comparison survives."""
+    """A time or another figure; a garbled report may say `nan`, which no comparison survives."""
     return at if at is not None and math.isfinite(at) else None
 
 

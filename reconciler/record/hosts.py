@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.model.host import Host, Reach
+from reconciler.model.host import Facts, Host, Reach
 from reconciler.model.memory import HostMemory
 from reconciler.model.observed import Seen
 from reconciler.model.rows import Event, EventType
@@ -121,7 +121,7 @@ class HostBook(Room):
             reach=_reach(host, known),
             boot_id=seen.facts.boot_id,
         )
-        return HostRecord(memory, "", seen.facts, old.row if old else None), parted
+        return HostRecord(memory, "", _facts(old, seen.facts), old.row if old else None), parted
 
 
 def _merged(
@@ -163,6 +163,14 @@ def _absent(held: Held, seen: Seen, old: HostRecord | None, fresh: HostRecord) -
             if record.memory.result is not None:
                 gone.append(replace(record, memory=replace(record.memory, cleaned=True)))
     return gone
+
+
+def _facts(old: HostRecord | None, fresh: Facts) -> Facts:
+    """Programs and their versions are not looked for each time: they stay until the machine starts anew."""
+    if old is None or old.facts.boot_id != fresh.boot_id:
+        return fresh
+    programs = {**old.facts.programs, **fresh.programs}
+    return replace(fresh, programs=programs, tools=fresh.tools or old.facts.tools)
 
 
 def _reach(host: Host, known: HostMemory | None) -> Reach | None:

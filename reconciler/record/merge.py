@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from reconciler.model.host import Place
 from reconciler.model.memory import RunMemory
 from reconciler.model.rows import EventType
-from reconciler.model.run import Result, RunReport, State
+from reconciler.model.run import WORKING, Result, RunReport, State
 from reconciler.record.records import RunRecord
 
 # A completion mark whose text says nothing still says that the run is over.
@@ -56,6 +56,10 @@ def merge(known: RunRecord | None, report: RunReport, place: Place, now: float) 
         collected=old.collected and not back,
         cleaned=report.done and not report.directory,
         cancel=old.cancel or report.cancel,
+        agent=old.agent or report.agent,
+        project=old.project or _project(report),
+        phase=report.phase or old.phase,
+        worktree=old.worktree or report.worktree,
     )
     fresh = replace(
         known,
@@ -84,6 +88,10 @@ def _first(report: RunReport, place: Place, now: float) -> tuple[RunRecord, tupl
         state=result.state if result else _state(report),
         cleaned=report.done and not report.directory,
         cancel=report.cancel,
+        agent=report.agent,
+        project=_project(report),
+        phase=report.phase,
+        worktree=report.worktree,
     )
     record = RunRecord(memory, report.directory, observed_at=now, guess=result is UNTOLD)
     return record, () if memory.cleaned else _turns(None, memory, report, now)
@@ -120,10 +128,16 @@ def _end(report: RunReport, remembered: Result | None) -> Result | None:
     return None if report.active else remembered or UNTOLD
 
 
+def _project(report: RunReport) -> str:
+    """Its run directory lies in the project's; what belongs to none lies in `_`."""
+    project = report.directory.partition("/")[0]
+    return "" if project == "_" else project
+
+
 def _state(report: RunReport) -> State:
     if report.bad:
         return State.UNKNOWN
-    return State.RUNNING if report.started and report.phase == "work" else State.PREPARING
+    return State.RUNNING if report.started and report.phase in WORKING else State.PREPARING
 
 
 def _ended_at(result: Result | None, known: float | None, reported: float | None, now: float) -> float | None:
@@ -135,7 +149,7 @@ def _ended_at(result: Result | None, known: float | None, reported: float | None
 def _turns(old: RunMemory | None, new: RunMemory, report: RunReport, now: float) -> tuple[Turn, ...]:
     turns = []
     before = old.state if old else State.PREPARING
-    worked = new.state is State.RUNNING or (new.result is not None and report.started and report.phase == "work")
+    worked = new.state is State.RUNNING or (new.result is not None and report.started and report.phase in WORKING)
     if old is not None and old.result is not None and new.result is None:
         turns.append(Turn(EventType.SEEN, now, f"it is there again, it was taken for {old.state}"))
     elif before is State.PREPARING and worked:

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+from reconciler.model.rows import QaOutcome
 from reconciler.model.run import Result, State
 from reconciler.show.escape import safe
 
@@ -14,11 +15,20 @@ _STATUS = ("succeeded", "failed", "blocked")
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`result` is None when the host's own record of the end stands."""
+    """`result` is None when the host's own record of the end stands; what only agents tell is empty for scripts."""
 
     summary: str = ""
     result: Result | None = None
     notes: str = ""
+    branch: str = ""
+    pull_request_url: str = ""
+    cost_usd: float | None = None
+    tokens: int | None = None
+    session_id: str = ""
+    cool_until: float | None = None  # seconds since the epoch: when its agent may go on
+    qa: tuple[QaOutcome, ...] = ()
+    agent: str = ""
+    variant: str = ""
 
 
 class _Unreadable(ValueError):
@@ -32,11 +42,11 @@ def interpret(result: Result | None, answer: bytes | None, blocked: bytes | None
     "Failed with exit 0" is recorded as `InvalidResult`: of the reasons there are it alone says that exit code and
     answer make no valid success together; `ExitCode` would show 0. What the worker wrote is in the summary.
     """
-    question = _short(blocked.decode("utf-8", "replace")) if blocked else ""
+    question = short(blocked.decode("utf-8", "replace")) if blocked else ""
     try:
         status, summary, notes = _read(answer)
     except _Unreadable:
-        text = _short((answer or b"").decode("utf-8", "replace"))
+        text = short((answer or b"").decode("utf-8", "replace"))
         if question:
             return Told(question, _became(result, State.BLOCKED))
         return Told(text, _became(result, State.FAILED))
@@ -75,10 +85,10 @@ def _read(answer: bytes | None) -> tuple[str, str, str]:
         raise _Unreadable
     if not all(text is None or isinstance(text, str) for text in (summary, notes)):
         raise _Unreadable
-    return status or "", _short(summary or ""), _short(notes or "")
+    return status or "", short(summary or ""), short(notes or "")
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
     """On one line, harmless, and not longer than LONGEST; `…` says that there was more."""
     flat = safe(re.sub(r"\s+", " ", text).strip())
     return flat if len(flat) <= LONGEST else flat[: LONGEST - 1] + "…"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from reconciler.model.change import Assignment
 from reconciler.model.host import Facts, Place
 from reconciler.model.memory import HostMemory, RunMemory, TaskMemory
 from reconciler.model.run import RunName
@@ -20,6 +21,10 @@ class RunRecord:
     summary: str = ""
     observed_at: float | None = None
     guess: bool = False
+    notes: str = ""
+    session_id: str = ""
+    tokens: int | None = None
+    qa: str = ""  # JSON: [[name, exit code, seconds], …]; empty: there was none
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +57,5 @@ class Intent:
     revision: str = ""
     author: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    project: str = ""
+    work: Assignment | None = None

@@ -1,15 +1,16 @@
 """The part of the ledger that fills the tables of `get`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from reconciler.decide.words import size
 from reconciler.model.host import Facts, Place
 from reconciler.model.memory import HostMemory
-from reconciler.model.rows import HostRow, RunRow, TaskRow
+from reconciler.model.rows import HostRow, QaOutcome, RunRow, TaskRow
 from reconciler.model.run import State
+from reconciler.model.task import AgentRef
 from reconciler.record import columns
 from reconciler.record.held import Held
 from reconciler.record.records import HostRecord, RunRecord
@@ -23,8 +24,14 @@ class RowBook(Room):
         """Tasks as the last cycle left them. Raises LedgerError."""
         with self._looking() as held:
             doors = _doors(held)
-            rows = (columns.task_row_from_json(task.row) for _, task in sorted(held.tasks.items()) if task.row)
-            return tuple(_with_run(row, held.run(row.run) if row.run else None, doors) for row in rows)
+            rows = [columns.task_row_from_json(task.row) for _, task in sorted(held.tasks.items()) if task.row]
+            runs: dict[str, list[RunRecord]] = {}
+            for record in held.runs.values() if any(row.project for row in rows) else ():
+                runs.setdefault(record.memory.name.task, []).append(record)
+            return tuple(
+                _with_work(_with_run(row, held.run(row.run) if row.run else None, doors), runs.get(row.name, ()))
+                for row in rows
+            )
 
     def run_rows(self, task: str | None = None, include_cleaned: bool = False) -> tuple[RunRow, ...]:
         """Attempts, of one task or all; those of which only a mark is left when asked for. Raises LedgerError."""
@@ -82,6 +89,17 @@ def run_row(record: RunRecord, host: HostRecord | None) -> RunRow:
         collected=run.collected,
         cleaned=run.cleaned,
         seen_as=run.state.value if run.accepted else "",
+        phase="" if result else run.phase,
+        project=run.project,
+        agent=str(AgentRef(run.agent, run.variant)),
+        worktree=f"{run.project}/worktrees/{run.worktree}" if run.worktree else "",
+        branch=run.branch,
+        pull_request_url=run.pull_request_url,
+        cost_usd=run.cost_usd,
+        tokens=record.tokens,
+        session_id=record.session_id,
+        notes=record.notes,
+        qa=tuple(QaOutcome(*step) for step in json.loads(record.qa or "[]")),
     )
 
 
@@ -122,6 +140,20 @@ def _with_run(row: TaskRow, record: RunRecord | None, doors: Mapping[object, Hos
     seen_as = record.memory.state.value if record.memory.accepted else ""
     at = _observed_at(record, _host_of(record, doors))
     return replace(row, summary=record.summary, observed_at=at, seen_as=seen_as)
+
+
+def _with_work(row: TaskRow, runs: Sequence[RunRecord]) -> TaskRow:
+    """What its agents' runs, all together, came to; the newest word on branch and pull request counts."""
+    runs = sorted(runs, key=lambda record: record.memory.sent_at)
+    costs = [record.memory.cost_usd for record in runs if record.memory.cost_usd is not None]
+    worked = [record.memory for record in runs if record.memory.agent]
+    return replace(
+        row,
+        agent=str(AgentRef(worked[-1].agent, worked[-1].variant)) if worked else row.agent,
+        branch=next((run.branch for run in reversed(worked) if run.branch), ""),
+        pull_request_url=next((run.pull_request_url for run in reversed(worked) if run.pull_request_url), ""),
+        cost_usd=round(sum(costs), 6) if costs else None,
+    )
 
 
 def _observed_at(record: RunRecord, host: HostRecord | None) -> float | None:

@@ -1,5 +1,6 @@
 """The part of the ledger that knows runs: intents before the first byte, then what became of them."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ from reconciler.model.rows import Event
 from reconciler.model.run import Result, State
 from reconciler.record import columns
 from reconciler.record.merge import END_EVENT, why_ended
+from reconciler.record.outcome import Told
 from reconciler.record.records import Intent, RunRecord
 from reconciler.record.room import Room
 
@@ -23,7 +25,7 @@ class RunBook(Room):
             return
         with self._looking() as held, self._writing(durable=True) as connection:
             for intent in intents:
-                memory = RunMemory(intent.name, intent.place, intent.lease, rerun_key=intent.rerun_key, sent_at=now)
+                memory = _sent(intent, now)
                 labels = columns.labels_to_json(intent.labels)
                 held.put_run(connection, RunRecord(memory, "", intent.revision, intent.author, labels))
 
@@ -53,16 +55,35 @@ class RunBook(Room):
         """Nothing of it is left on its host but the completion mark. Raises LedgerError."""
         self._change(run, now, lambda old: replace(old, memory=replace(old.memory, cleaned=True)))
 
-    def collected(self, run: str, now: float, summary: str, result: Result | None = None) -> list[Event]:
-        """Result and logs are here; `result` when the worker's answer says more than its host. Raises LedgerError."""
+    def collected(self, run: str, now: float, told: Told) -> list[Event]:
+        """Result and logs are here, and this is what the worker said of itself. Raises LedgerError."""
 
         def brought_home(old: RunRecord) -> RunRecord:
-            end = result or old.memory.result
-            state = end.state if end else old.memory.state
-            memory = replace(old.memory, collected=True, result=end, state=state)
-            return replace(old, memory=memory, summary=summary, guess=old.guess and result is None)
+            end = told.result or old.memory.result
+            memory = replace(
+                old.memory,
+                collected=True,
+                result=end,
+                state=end.state if end else old.memory.state,
+                agent=old.memory.agent or told.agent,
+                variant=old.memory.variant or told.variant,
+                branch=told.branch or old.memory.branch,
+                pull_request_url=told.pull_request_url or old.memory.pull_request_url,
+                cost_usd=told.cost_usd,
+                cool_until=told.cool_until,
+            )
+            return replace(
+                old,
+                memory=memory,
+                summary=told.summary,
+                guess=old.guess and told.result is None,
+                notes=told.notes,
+                session_id=told.session_id,
+                tokens=told.tokens,
+                qa=json.dumps(told.qa) if told.qa else "",
+            )
 
-        return self._change(run, now, brought_home, summary, durable=True)
+        return self._change(run, now, brought_home, told.summary, durable=True)
 
     def _change(
         self,
@@ -81,6 +102,23 @@ class RunBook(Room):
             with self._writing(durable=durable) as connection:
                 held.put_run(connection, new)
                 return self._note(connection, _end_event(old.memory, new.memory, now, why))
+
+
+def _sent(intent: Intent, now: float) -> RunMemory:
+    memory = RunMemory(
+        intent.name, intent.place, intent.lease, rerun_key=intent.rerun_key, sent_at=now, project=intent.project
+    )
+    work = intent.work
+    if work is None:
+        return memory
+    return replace(
+        memory,
+        agent=work.agent.name,
+        variant=work.agent.variant,
+        worktree=work.worktree,
+        branch=work.branch,
+        pull_request_url=work.pull_request_url,
+    )
 
 
 def _ended(old: RunRecord, result: Result, now: float) -> RunRecord:

@@ -36,6 +36,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     ("ALTER TABLE hosts ADD COLUMN reach TEXT",),
+    (
+        *(
+            f"ALTER TABLE runs ADD COLUMN {name} TEXT NOT NULL DEFAULT ''"
+            for name in (
+                *("agent", "variant", "project", "phase", "worktree", "branch", "pull_request_url"),
+                *("session_id", "notes", "qa"),
+            )
+        ),
+        "ALTER TABLE runs ADD COLUMN cost_usd REAL",
+        "ALTER TABLE runs ADD COLUMN cool_until REAL",
+        "ALTER TABLE runs ADD COLUMN tokens INTEGER",
+    ),
 )
 
 

@@ -96,6 +96,8 @@ def task_row(desired: Desired, status: TaskStatus, author: str) -> TaskRow:
         file=task.source.file,
         line=task.source.line,
         digest=task.steps[0].digest if task.steps else "",
+        project=task.project,
+        agent=str(task.agent or ""),
     )
 
 

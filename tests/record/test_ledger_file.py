@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.record.ledger import Ledger, LedgerError
+from reconciler.record.outcome import Told
 from tests.record.builders import host, intent, name, running, seen
 
 
@@ -205,7 +206,7 @@ def test_what_no_host_could_tell_again_outlives_a_loss_of_power(ledger: Ledger) 
     assert durable(lambda: ledger.intend([intent(name(), host())], 1.0))
     assert not durable(lambda: ledger.accepted(run, 2.0))
     assert not durable(lambda: ledger.observe(host(), seen(running(name())), 3.0))
-    assert durable(lambda: ledger.collected(run, 4.0, "done"))
+    assert durable(lambda: ledger.collected(run, 4.0, Told("done")))
     assert durable(lambda: ledger.revision_acted("c" * 40, 5.0))
 
 

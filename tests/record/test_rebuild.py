@@ -12,6 +12,7 @@ from reconciler.model.fleet import Retention
 from reconciler.model.memory import RunMemory
 from reconciler.model.run import Result, RunReport, State
 from reconciler.record.ledger import Ledger
+from reconciler.record.outcome import Told
 from tests.record.builders import (
     BAD_REPORT,
     VANISHED,
@@ -114,7 +115,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(run=runs, summary=st.text(max_size=5))
     def collected(self, run: object, summary: str) -> None:
-        self.ledger.collected(str(run), self.now(), summary)
+        self.ledger.collected(str(run), self.now(), Told(summary))
 
     @rule(
         where=hosts,

@@ -10,6 +10,7 @@ from reconciler.model.problem import Source
 from reconciler.model.rows import Event, EventType
 from reconciler.model.run import State
 from reconciler.record.ledger import Ledger
+from reconciler.record.outcome import Told
 from tests.record.builders import (
     DIGEST,
     VANISHED,
@@ -58,7 +59,7 @@ class TestTasks:
     def test_the_summary_comes_with_the_run(self, ledger: Ledger) -> None:
         ledger.observe(host(), seen(ended(name())), 30.0)
         ledger.save_cycle(desired(BUILD), plan(STATUS), 31.0, {})
-        ledger.collected(RUN, 32.0, "all done")
+        ledger.collected(RUN, 32.0, Told("all done"))
         assert ledger.task_rows()[0].summary == "all done"
 
     def test_suspended_by_the_task(self, ledger: Ledger) -> None:

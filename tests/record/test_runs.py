@@ -5,6 +5,7 @@ import pytest
 from reconciler.model.rows import EventType
 from reconciler.model.run import Result, RunName, State
 from reconciler.record.ledger import Ledger
+from reconciler.record.outcome import Told
 from tests.record.builders import (
     FAILED,
     SUCCEEDED,
@@ -116,14 +117,14 @@ def test_what_is_cleaned_but_there_again_is_not_cleaned(sent: Ledger) -> None:
 
 def test_collected_brings_the_summary(sent: Ledger) -> None:
     sent.observe(host(), seen(ended(name())), 30.0)
-    assert sent.collected(RUN, 31.0, "all done") == []
+    assert sent.collected(RUN, 31.0, Told("all done")) == []
     assert sent.memory().runs[RUN].collected
     assert sent.run_rows()[0].summary == "all done"
 
 
 def test_what_the_worker_said_outlasts_the_next_report(sent: Ledger) -> None:
     sent.observe(host(), seen(ended(name())), 30.0)
-    (event,) = sent.collected(RUN, 31.0, "which branch?", Result(State.BLOCKED, exit_code=0))
+    (event,) = sent.collected(RUN, 31.0, Told("which branch?", Result(State.BLOCKED, exit_code=0)))
     assert (event.type, event.message) == (EventType.BLOCKED, "which branch?")
     for report in (ended(name()), mark(name())):
         sent.observe(host(), seen(report), 32.0)
@@ -132,7 +133,7 @@ def test_what_the_worker_said_outlasts_the_next_report(sent: Ledger) -> None:
 
 def test_control_characters_are_spelled_out(sent: Ledger) -> None:
     sent.observe(host(), seen(ended(name())), 30.0)
-    sent.collected(RUN, 31.0, "red \x1b[31m \udcff")
+    sent.collected(RUN, 31.0, Told("red \x1b[31m \udcff"))
     assert sent.run_rows()[0].summary == "red \x1b[31m \udcff".replace("\x1b", "\\x1b").replace("\udcff", "\\udcff")
 
 
@@ -141,7 +142,7 @@ def test_a_run_that_nobody_knows_is_passed_over(ledger: Ledger, word: str) -> No
     getattr(ledger, word)("ghost-1a2b3c4d-1", 1.0)
     assert not ledger.memory().runs
     assert ledger.settle("ghost-1a2b3c4d-1", VANISHED, 1.0) == []
-    assert ledger.collected("ghost-1a2b3c4d-1", 1.0, "") == []
+    assert ledger.collected("ghost-1a2b3c4d-1", 1.0, Told()) == []
 
 
 def test_a_memory_once_given_never_changes(sent: Ledger) -> None:
