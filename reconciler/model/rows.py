@@ -104,6 +104,44 @@ class HostRow:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectRow:
+    """A project as its document says, and what works in it now."""
+
+    name: str
+    git_url: str = ""
+    repo_url: str = ""
+    base_branch: str = ""  # empty: the remote's HEAD
+    fork: str = ""
+    setup: bool = False
+    qa: tuple[str, ...] = ()  # names of its checks; `auto` alone when they are detected
+    tasks: int = 0  # open tasks
+    active: int = 0  # runs
+    cost_usd: float | None = None  # of all its runs that are known
+    labels: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent as its document says (or a tool that tasks name without one), and what it does now."""
+
+    name: str
+    tool: str = ""
+    model: str = ""
+    fallback: tuple[str, ...] = ()
+    max_concurrent: int | None = None
+    budget_usd: float | None = None
+    tasks: int = 0  # open tasks that name it
+    active: int = 0  # runs
+    cool_until: float | None = None  # nothing new of it starts before
+    cost_usd: float | None = None  # of all its runs that are known
+    labels: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+    line: int = 1
+
+
 class EventType(StrEnum):
     """The words of `events --type`."""
 
