@@ -86,8 +86,8 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
                 deadline = time.monotonic() + PARTING
             if requests:
                 requests.serve(engine)
-            worked |= engine.sights.with_active_runs()
-            bells.keep(engine.reachable(None if requests else worked))
+            worked |= engine.hosts.sights.with_active_runs()
+            bells.keep(engine.hosts.reachable(None if requests else worked))
             engine.save()
             if engine.resting():
                 if done():
@@ -102,7 +102,7 @@ def _run(engine: Engine, done: Callable[[], bool], *, deadline: float | None, re
                 commits.look()
                 round_due = moment + engine.next_round()
             if moment >= blind_due:
-                engine.ask(engine.sights.with_active_runs() - bells.open - engine.operations.busy.keys())
+                engine.hosts.ask(engine.hosts.sights.with_active_runs() - bells.open - engine.operations.busy.keys())
                 blind_due = moment + BLIND
     finally:
         commits.stop()

@@ -66,11 +66,6 @@ def test_the_clock_is_read_in_one_place(tmp_path: Path) -> None:
     assert "TID251" in found.stdout
 
 
-def test_no_module_is_longer_than_300_lines_without_a_reason() -> None:
-    long = {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "reconciler").rglob("*.py")
-        if len(path.read_text().splitlines()) > 300
-    }
-    # engine.py is the loop's whole story; cut in two it would have to be read in two places.
-    assert long <= {"reconciler/engine/engine.py"}
+def test_no_module_is_longer_than_300_lines() -> None:
+    paths = (ROOT / "reconciler").rglob("*.py")
+    assert [str(path) for path in paths if len(path.read_text().splitlines()) > 300] == []

@@ -1,0 +1,127 @@
+"""The hosts as the loop deals with them: who is asked when, and what an answer means."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+
+from reconciler.act.apply import Applied
+from reconciler.decide import former_places, wanted_programs
+from reconciler.engine.denials import Denials
+from reconciler.engine.operations import Operations
+from reconciler.engine.sights import Sights
+from reconciler.engine.world import World
+from reconciler.errors import LeaseLost
+from reconciler.model.desired import Desired
+from reconciler.model.host import Host
+from reconciler.model.observed import Seen, Unseen
+from reconciler.observe.parse import parse_report
+
+FIRST = 2.0  # seconds after which a round acts on what has answered
+
+
+class Hosts:
+    """Asks hosts and takes in what they say. `recording`: the ledger learns of it."""
+
+    def __init__(self, world: World, operations: Operations, clock: Callable[[], float], *, recording: bool) -> None:
+        self.operations = operations
+        self.sights = Sights(world.ledger.id)
+        self.closed = False  # nobody is asked any more
+        self._world = world
+        self._clock = clock
+        self._recording = recording
+        self._denials = Denials()
+        self._desired: Desired
+        self._programs: frozenset[str] = frozenset()  # that agents need there
+        self._again: set[str] = set()  # to be asked once they are not busy any more
+
+    def of(self, desired: Desired) -> None:
+        """A commit was taken up: from now on these are the hosts."""
+        self._desired = desired
+        self._programs = wanted_programs(desired)
+
+    def all(self) -> dict[str, Host]:
+        """The hosts of the fleet, and the places on the books that no Host names any more."""
+        return {**self._desired.hosts, **former_places(self._desired, self._world.ledger.memory())}
+
+    def observed(self) -> dict[str, Seen | Unseen]:
+        """What is known of each now."""
+        return self.sights.observed(self.all(), self.operations.busy)
+
+    def looking(self) -> set[str]:
+        """Those that are busy."""
+        return self.operations.busy.keys() & self.all().keys()
+
+    def reachable(self, among: Collection[str] | None = None) -> dict[str, Host]:
+        """Hosts whose workspace was seen (of `among`, when given): their doorbell is worth an open channel."""
+        there = self.sights.with_workspace()
+        hosts = {name: host for name, host in self.all().items() if name in there and not host.gone}
+        return hosts if among is None else {name: host for name, host in hosts.items() if name in among}
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Ask for a report; a busy host is asked as soon as it is not."""
+        hosts = self.all()
+        patient = self._denials.patient(hosts, time.monotonic())
+        for name in () if self.closed else set(names) - patient:
+            if name in self.operations.busy:
+                self._again.add(name)  # what it is busy with may answer with what was true before
+            elif name in hosts:
+                host = hosts[name]
+                # Nobody waits for a host that is declared gone; it gets the time that everybody gets.
+                host = replace(host, deadline=min(host.deadline, FIRST)) if host.gone else host
+                lacking, only = self.sights.lacking(name, self._programs), len(self._desired.hosts) == 1
+                self.operations.look(name, host, self._desired.fleet.id, only=only, programs=lacking)
+
+    def ask_anybody(self) -> None:
+        """A person has asked: those who refused the login may be tried again."""
+        self._denials.clear()
+
+    def free(self, name: str) -> None:
+        """An operation on it is over."""
+        self.operations.busy.pop(name, None)
+        if name in self._again:
+            self._again.discard(name)
+            self.ask([name])
+
+    def saw(self, name: str, sight: Seen | Unseen) -> None:
+        """A host answered, or did not. Raises LeaseLost when another controller has taken the fleet."""
+        host = self.all().get(name)
+        if host is None:
+            return
+        self._denials.note(name, host, sight, time.monotonic())
+        if lost := self.sights.note(name, sight):
+            raise LeaseLost(lost)
+        if self._recording:
+            self._world.saw(host, sight, self._clock())
+
+    def took(self, name: str, number: int, applied: Applied, asked_at: float) -> None:
+        """The answer to taking its lease. Raises LeaseLost."""
+        if applied.frames is None:
+            self._refused(name, applied)
+            return
+        sight = self._report(applied.frames, asked_at, number)
+        if isinstance(sight, Seen):
+            self.sights.held[name] = number
+            self._world.took(self.all()[name], sight, number, self._clock())
+        self.saw(name, sight)
+
+    def acted(self, name: str, applied: Applied, asked_at: float) -> None:
+        """The answer to its changes. Raises LeaseLost."""
+        if applied.frames is None and applied.holder is None:
+            self.ask([name])  # what became of it is not known; whether the host can be asked is another question
+        elif applied.frames is None:
+            self._refused(name, applied)
+        else:
+            number = self.sights.held.get(name, self._world.ledger.memory().number)
+            self.saw(name, self._report(applied.frames, asked_at, number))
+
+    def _report(self, frames: Mapping[str, bytes], asked_at: float, number: int) -> Seen | Unseen:
+        fleet = self._desired.fleet.id
+        return parse_report(frames, fleet_id=fleet, now=self._clock(), asked_at=asked_at, taken=number)
+
+    def _refused(self, name: str, applied: Applied) -> None:
+        if applied.holder is None:
+            self.saw(name, Unseen(applied.why))
+        elif applied.holder.ledger != self._world.ledger.id and (name in self.sights.held or applied.doorbell):
+            raise LeaseLost(f"another controller holds {name}: {applied.why}")
+        else:
+            self.ask([name])  # somebody was there in between; look, then take a higher number
