@@ -7,12 +7,15 @@ from reconciler.errors import HeldBack, UsageError
 from reconciler.model.change import Plan
 from reconciler.model.report import Report
 
-Row = tuple[str, str, str, str]
+Row = tuple[str, str, str, str, str]
+KEYS = ("action", "task", "run", "host", "worktree")
 
 
 def rows(plan: Plan) -> list[Row]:
-    """What makes two plans the same: what is done to which run on which host."""
-    return sorted((change.action.value, change.task, change.run, change.host) for change in plan.changes)
+    """What makes two plans the same: what is done to which run or worktree on which host."""
+    return sorted(
+        (change.action.value, change.task, change.run, change.host, change.worktree) for change in plan.changes
+    )
 
 
 def write(path: Path, report: Report) -> None:
@@ -20,7 +23,7 @@ def write(path: Path, report: Report) -> None:
     content = {
         "formatVersion": "1",
         "revision": report.revision,
-        "changes": [dict(zip(("action", "task", "run", "host"), row, strict=True)) for row in rows(report.plan)],
+        "changes": [dict(zip(KEYS, row, strict=True)) for row in rows(report.plan)],
     }
     try:
         path.write_text(json.dumps(content, indent=1) + "\n")
@@ -32,7 +35,8 @@ def check(path: Path, revision: str, plan: Plan) -> None:
     """Compare the saved plan with the present one. Raises HeldBack naming the first difference, UsageError."""
     try:
         content = json.loads(path.read_text())
-        saved = [(c["action"], c["task"], c["run"], c["host"]) for c in content["changes"]]
+        # Plans written before there were worktrees have no such key.
+        saved = [tuple({"worktree": "", **change}[key] for key in KEYS) for change in content["changes"]]
         planned = content["revision"]
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise UsageError(f"{path} is no plan written by `reconciler plan --out`: {problem}") from problem
@@ -48,5 +52,5 @@ def check(path: Path, revision: str, plan: Plan) -> None:
 
 
 def _words(row: Row) -> str:
-    action, _, run, host = row
-    return f"{action} {run}" + (f" on {host}" if host else "")
+    action, _, run, host, worktree = row
+    return f"{action} {f'worktree {worktree}' if worktree else run}" + (f" on {host}" if host else "")

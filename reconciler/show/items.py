@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from reconciler.model.host import Facts
-from reconciler.model.rows import HostRow, RunRow, TaskRow
+from reconciler.model.rows import AgentRow, HostRow, ProjectRow, RunRow, TaskRow
 from reconciler.show.document import Value
 from reconciler.show.times import moment
 
@@ -13,8 +13,8 @@ def task_items(rows: Sequence[TaskRow]) -> list[Value]:
     return [
         {
             "name": row.name,
-            "project": None,
-            "agent": None,
+            "project": row.project or None,
+            "agent": row.agent or None,
             "state": _asked(row),
             "phase": str(row.state),
             "reason": row.reason or None,
@@ -26,9 +26,9 @@ def task_items(rows: Sequence[TaskRow]) -> list[Value]:
             "finishedAt": moment(row.finished_at),
             "observedAt": moment(row.observed_at),
             "summary": row.summary or None,
-            "pullRequestUrl": None,
-            "branch": None,
-            "costUsd": None,
+            "pullRequestUrl": row.pull_request_url or None,
+            "branch": row.branch or None,
+            "costUsd": row.cost_usd,
             "author": row.author or None,
             "labels": dict(row.labels),
             "suspended": row.suspended,
@@ -45,8 +45,8 @@ def run_items(rows: Sequence[RunRow], tasks: Mapping[str, TaskRow]) -> list[Valu
     return [
         {
             "name": row.name,
-            "project": None,
-            "agent": None,
+            "project": row.project or None,
+            "agent": row.agent or None,
             "state": _asked(tasks.get(row.task)),
             "phase": str(row.state),
             "reason": row.reason or None,
@@ -58,9 +58,9 @@ def run_items(rows: Sequence[RunRow], tasks: Mapping[str, TaskRow]) -> list[Valu
             "finishedAt": moment(row.finished_at),
             "observedAt": moment(row.observed_at),
             "summary": row.summary or None,
-            "pullRequestUrl": None,
-            "branch": None,
-            "costUsd": None,
+            "pullRequestUrl": row.pull_request_url or None,
+            "branch": row.branch or None,
+            "costUsd": row.cost_usd,
             "author": row.author or None,
             "labels": dict(row.labels),
             "task": row.task,
@@ -71,6 +71,11 @@ def run_items(rows: Sequence[RunRow], tasks: Mapping[str, TaskRow]) -> list[Valu
             "revision": row.revision or None,
             "collected": row.collected,
             "cleaned": row.cleaned,
+            "sessionId": row.session_id or None,
+            "tokens": row.tokens,
+            "worktree": row.worktree or None,
+            "notes": row.notes or None,
+            "qa": [{"name": step.name, "exitCode": step.exit_code, "seconds": step.seconds} for step in row.qa],
         }
         for row in rows
     ]
@@ -91,6 +96,50 @@ def host_items(rows: Sequence[HostRow]) -> list[Value]:
             "observedAt": moment(row.observed_at),
             "facts": _facts(row.facts),
             "labels": dict(row.labels),
+        }
+        for row in rows
+    ]
+
+
+def project_items(rows: Sequence[ProjectRow]) -> list[Value]:
+    """Projects; `tasks` are the open ones, `active` is how many runs work in it."""
+    return [
+        {
+            "name": row.name,
+            "gitUrl": row.git_url or None,
+            "repoUrl": row.repo_url or None,
+            "baseBranch": row.base_branch or None,
+            "fork": row.fork or None,
+            "setup": row.setup,
+            "qa": list(row.qa),
+            "tasks": row.tasks,
+            "active": row.active,
+            "costUsd": row.cost_usd,
+            "labels": dict(row.labels),
+            "file": row.file or None,
+            "line": row.line if row.file else None,
+        }
+        for row in rows
+    ]
+
+
+def agent_items(rows: Sequence[AgentRow]) -> list[Value]:
+    """Agents; `coolUntil`: nothing new of it starts before."""
+    return [
+        {
+            "name": row.name,
+            "tool": row.tool or None,
+            "model": row.model or None,
+            "fallback": list(row.fallback),
+            "maxConcurrent": row.max_concurrent,
+            "budgetUsd": row.budget_usd,
+            "tasks": row.tasks,
+            "active": row.active,
+            "coolUntil": moment(row.cool_until),
+            "costUsd": row.cost_usd,
+            "labels": dict(row.labels),
+            "file": row.file or None,
+            "line": row.line if row.file else None,
         }
         for row in rows
     ]

@@ -22,7 +22,6 @@ _DONE = {
     Action.CANCEL: "canceled",
     Action.SETTLE: "settled",
     Action.COLLECT: "collected",
-    Action.CLEANUP: "cleaned up",
 }
 HELD_ADVICE = "Nothing of this is done before a person has looked at it."
 
@@ -46,6 +45,7 @@ def body(plan: Plan, outcomes: Sequence[Outcome] = ()) -> dict[str, Value]:
             "keep": plan.keeps,
             "wait": len(plan.waits),
             "held": len(plan.held),
+            **dict(zip(("worktreesRemoved", "runDirectoriesRemoved"), removed(outcomes), strict=True)),
         },
     }
 
@@ -66,7 +66,8 @@ def listing(plan: Plan, now: float, paper: Paper = PLAIN, outcomes: Sequence[Out
 def summary(plan: Plan, outcomes: Sequence[Outcome] = ()) -> str:
     """`Plan: 3 to launch, 2 waiting, 14 unchanged.`; once there are outcomes `Done: 3 launched, …`."""
     done = _counts([outcome.change for outcome in outcomes if outcome.answer is Answer.OK])
-    parts = [f"{count} {_DONE[action]}" for action, count in done.items() if count]
+    parts = [f"{count} {_DONE[action]}" for action, count in done.items() if count and action in _DONE]
+    parts += [f"removed {' and '.join(gone)}"] if (gone := _gone(*removed(outcomes))) else []
     for answer in (Answer.FAILED, Answer.UNKNOWN):
         missed = sum(outcome.answer is answer for outcome in outcomes)
         parts += [f"{missed} {answer}"] if missed else []
@@ -79,11 +80,17 @@ def summary(plan: Plan, outcomes: Sequence[Outcome] = ()) -> str:
     return f"{lead}: {', '.join(parts)}."
 
 
+def removed(outcomes: Sequence[Outcome]) -> tuple[int, int]:
+    """How many worktrees and how many run directories went; what several cycles worked at counts once."""
+    gone = {_key(outcome.change) for outcome in outcomes if outcome.answer is Answer.OK}
+    cleaned = [worktree for action, _, host, worktree in gone if action is Action.CLEANUP and host]
+    return sum(bool(worktree) for worktree in cleaned), sum(not worktree for worktree in cleaned)
+
+
 def change_line(change: Change, paper: Paper = PLAIN) -> str:
     """One change on a line of its own: `+ launch build-1a2b3c4d-1 on box1: new task`."""
-    where = f" on {safe(change.host)}" if change.host else ""
     lead = paper.paint(f"{SYMBOLS[change.action]} {change.action}", _STYLES.get(change.action, "bad"))
-    return f"{lead} {safe(change.run or change.task)}{where}: {safe(change.why)}"
+    return " ".join(filter(None, [lead, _what(change), _where(change)])) + f": {safe(change.why)}"
 
 
 def _pairs(plan: Plan, outcomes: Sequence[Outcome]) -> list[Pair]:
@@ -98,8 +105,29 @@ def _counts(changes: Sequence[Change]) -> dict[Action, int]:
     return {action: sum(change.action is action for change in changes) for action in Action}
 
 
-def _key(change: Change) -> tuple[Action, str, str]:
-    return change.action, change.run, change.host
+def _key(change: Change) -> tuple[Action, str, str, str]:
+    """What makes it another change than its neighbours; one worktree may be named with any run of its chain."""
+    return change.action, "" if change.worktree else change.run, change.host, change.worktree
+
+
+def _what(change: Change) -> str:
+    """What it is done to: a run, or the path of a worktree."""
+    return f"worktree {safe(change.worktree)}" if change.worktree else safe(change.run or change.task)
+
+
+def _where(change: Change) -> str:
+    """`on box1 with claude:haiku`."""
+    parts = [
+        f"on {safe(change.host)}" if change.host else "",
+        f"with {safe(str(change.work.agent))}" if change.work else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _gone(worktrees: int, directories: int) -> list[str]:
+    """`2 worktrees`, `3 run directories`; none of what is none."""
+    trees = [f"{worktrees} worktree{'s' * (worktrees != 1)}"] if worktrees else []
+    return trees + ([f"{directories} run director{'y' if directories == 1 else 'ies'}"] if directories else [])
 
 
 def _change(change: Change, outcome: Outcome | None) -> dict[str, Value]:
@@ -110,6 +138,8 @@ def _change(change: Change, outcome: Outcome | None) -> dict[str, Value]:
         "run": change.run or None,
         "host": change.host or None,
         "why": change.why,
+        "agent": str(change.work.agent) if change.work else None,
+        "worktree": change.worktree or None,
         "outcome": None if outcome is None else str(outcome.answer),
         "error": (outcome.note or None) if outcome is not None and failed else None,
     }
@@ -133,8 +163,8 @@ def _row(change: Change, outcome: Outcome | None = None) -> list[Cell]:
         why = f"{outcome.answer}: {safe(outcome.note) or 'its host did not say'} ({why})"
     return [
         Cell(f"{SYMBOLS[change.action]} {change.action}", style),
-        Cell(safe(change.run or change.task)),
-        Cell(f"on {safe(change.host)}" if change.host else ""),
+        Cell(_what(change)),
+        Cell(_where(change)),
         Cell(why),
     ]
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from reconciler.model.host import Facts
-from reconciler.model.rows import Event, EventType, HostRow, RunRow, TaskRow
+from reconciler.model.rows import AgentRow, Event, EventType, HostRow, ProjectRow, QaOutcome, RunRow, TaskRow
 from reconciler.model.run import State
 from reconciler.show import describe
 
@@ -85,5 +85,115 @@ Observed:   2026-11-20T23:59:57Z (3s ago)
 Runs:
   NAME               PHASE    HOST   EXIT   TOOK   AGE   WHY
   build-1a2b3c4d-1   Failed   box1   7      42s    60s   ExitCode: two …
+"""
+    )
+
+
+FIX = replace(
+    RUN, name="fix-1a2b3c4d-1", task="fix", state=State.BLOCKED, reason="", exit_code=0, project="shop",
+    directory="shop/runs/fix-1a2b3c4d-1", worktree="shop/worktrees/fix-1a2b3c4d-1", agent="claude:haiku",
+    branch="reconciler/fix-1a2b3c4d-1", pull_request_url="https://github.com/acme/shop/pull/12", cost_usd=0.12,
+    tokens=1234, session_id="0b5c", notes="see the\nlog", summary="Which database?",
+    qa=(QaOutcome("build", 0, 2), QaOutcome("test", 1, 14)),
+)  # fmt: skip
+ASKED = replace(
+    TASK, name="fix", state=State.BLOCKED, reason="", run=FIX.name, project="shop", agent="claude:haiku",
+    summary="Which database?", cost_usd=0.42, file="tasks/fix.yaml", title="", labels={},
+)  # fmt: skip
+
+
+def test_the_work_of_an_agent_from_commit_to_question() -> None:
+    page = describe.task(ASKED, [FIX], [], NOW)
+    assert page.split("\n\n")[0] == (
+        """\
+Task:           fix
+State:          open
+Phase:          Blocked
+Declared:       tasks/fix.yaml:3 at 0123456789ab by Ada
+Digest:         1a2b3c4d
+Project:        shop
+Run:            fix-1a2b3c4d-1 (attempt 1)
+Host:           box1
+Worktree:       box1:~/.reconciler/shop/worktrees/fix-1a2b3c4d-1
+Records:        box1:~/.reconciler/shop/runs/fix-1a2b3c4d-1
+Agent:          claude:haiku
+Session:        0b5c
+Started:        2026-11-20T23:59:00Z (60s ago)
+Ended:          2026-11-20T23:59:42Z (18s ago)
+Took:           42s
+Exit code:      0
+Branch:         reconciler/fix-1a2b3c4d-1
+Pull request:   https://github.com/acme/shop/pull/12
+Cost:           $0.12
+Tokens:         1234
+Checks:         build ok 2s
+                test failed with exit code 1 after 14s
+Notes:          see the
+                log
+Question:       Which database?
+Answer with:    reconciler task follow-up fix "…"
+Observed:       2026-11-20T23:59:57Z (3s ago)"""
+    )
+    assert "Question:       Which database?\nAnswer with:    reconciler task follow-up fix" in describe.run(
+        FIX, [], NOW
+    )
+    assert "Cost in all:    $0.42\n" in describe.task(ASKED, [FIX, replace(FIX, name="fix-1a2b3c4d-2")], [], NOW)
+
+
+def test_a_closed_task_asks_nobody_and_has_no_worktree() -> None:
+    page = describe.task(replace(ASKED, closed=True), [FIX], [], NOW)
+    assert "Answer with" not in page
+    assert "Worktree:" not in page
+    assert "Records:" in page
+    assert "Worktree:" in describe.task(replace(ASKED, closed=True), [replace(FIX, state=State.RUNNING)], [], NOW)
+
+
+def test_a_living_run_says_what_it_does() -> None:
+    page = describe.run(replace(FIX, state=State.RUNNING, phase="qa"), [], NOW)
+    assert "Doing:          checks the work\n" in page
+
+
+def test_a_project() -> None:
+    row = ProjectRow("shop", "git@github.com:acme/shop.git", "https://github.com/acme/shop", "", "auto", True,
+                     ("build", "test"), 1, 2, 0.5, {"team": "web"}, "projects/shop.yaml", 1)  # fmt: skip
+    assert describe.project(row, [ASKED], NOW) == (
+        """\
+Project:       shop
+Labels:        team=web
+Declared:      projects/shop.yaml:1
+Repository:    https://github.com/acme/shop
+Git URL:       git@github.com:acme/shop.git
+Base branch:   the remote's HEAD
+Fork:          auto
+Setup:         a script, once in every new worktree
+Checks:        build, test
+Active:        2 runs
+Cost:          $0.50
+
+Tasks:
+  NAME   PHASE     PROJECT   AGENT          HOST   ATTEMPT   TOOK   AGE   WHY
+  fix    Blocked   shop      claude:haiku   box1   1         42s    60s   Which database?
+"""
+    )
+
+
+def test_an_agent() -> None:
+    row = AgentRow("claude", "claude", "opus", ("codex", "gemini"), 2, 5.0, 3, 1, NOW + 240, 1.25)
+    assert describe.agent(row, [replace(FIX, state=State.RUNNING, finished_at=None)], NOW) == (
+        """\
+Agent:        claude
+Declared:     nowhere: the tool with its defaults
+Tool:         claude
+Model:        opus
+Fallback:     codex, gemini
+Budget:       $5.00 per task
+Open tasks:   3
+Active:       1 run of at most 2
+Waits:        cools down until 00:04:00 UTC, in 4m
+Cost:         $1.25
+
+Runs:
+  NAME             PHASE     AGENT          HOST   EXIT   TOOK   AGE   PR    WHY
+  fix-1a2b3c4d-1   Running   claude:haiku   box1   0      60s    60s   #12
 """
     )

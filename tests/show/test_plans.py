@@ -1,6 +1,9 @@
 """Plans and what became of them, as text and JSON."""
 
-from reconciler.model.change import Action, Answer, Change, Outcome, Plan, Wait
+from dataclasses import replace
+
+from reconciler.model.change import Action, Answer, Assignment, Change, Outcome, Plan, Wait
+from reconciler.model.task import AgentRef
 from reconciler.show.plans import body, change_line, listing, summary
 
 NOW = 1_795_218_841.0  # 23:54:01
@@ -71,6 +74,8 @@ def test_json_has_exactly_the_keys_of_the_contract() -> None:
         "run": "old-99999999-2",
         "host": "box10",
         "why": "closed",
+        "agent": None,
+        "worktree": None,
         "outcome": None,
         "error": None,
     }
@@ -81,6 +86,7 @@ def test_json_has_exactly_the_keys_of_the_contract() -> None:
     assert written["unreachable"] == [{"host": "box3", "why": "connection refused"}]
     assert written["summary"] == {
         "launch": 1, "cancel": 1, "settle": 0, "collect": 0, "cleanup": 0, "keep": 14, "wait": 2, "held": 1,
+        "worktreesRemoved": 0, "runDirectoriesRemoved": 0,
     }  # fmt: skip
 
 
@@ -93,3 +99,50 @@ def test_json_of_what_was_done() -> None:
 
 def test_a_change_on_one_line() -> None:
     assert change_line(LAUNCH) == "+ launch build-1a2b3c4d-1 on box1: new task"
+
+
+WORK = Assignment(AgentRef("claude", "haiku"), "fix-login-1a2b3c4d-1", "reconciler/fix-login-1a2b3c4d-1")
+AGENT = Change(Action.LAUNCH, "fix-login", "fix-login-1a2b3c4d-1", "box1", "new task", work=WORK)
+TREES = [
+    Change(Action.CLEANUP, "fix-login", "fix-login-1a2b3c4d-1", "box1", "closed", worktree=f"shop/worktrees/{name}")
+    for name in ("fix-login-1a2b3c4d-1", "fix-login-1a2b3c4d-2")
+]
+DIRECTORY = Change(Action.CLEANUP, "fix-login", "fix-login-1a2b3c4d-1", "box1", "left git")
+
+
+def test_a_launch_shows_its_agent_and_a_cleanup_what_goes() -> None:
+    assert change_line(AGENT) == "+ launch fix-login-1a2b3c4d-1 on box1 with claude:haiku: new task"
+    assert change_line(TREES[0]) == "- cleanup worktree shop/worktrees/fix-login-1a2b3c4d-1 on box1: closed"
+    assert listing(Plan(changes=(AGENT, TREES[0], DIRECTORY)), NOW) == (
+        """\
+  + launch    fix-login-1a2b3c4d-1                           on box1 with claude:haiku   new task
+  - cleanup   worktree shop/worktrees/fix-login-1a2b3c4d-1   on box1                     closed
+  - cleanup   fix-login-1a2b3c4d-1                           on box1                     left git
+
+Plan: 1 to launch, 2 to clean up.
+"""
+    )
+    launch, tree, directory = body(Plan(changes=(AGENT, TREES[0], DIRECTORY)))["changes"]  # type: ignore[misc]
+    assert (launch["agent"], launch["worktree"]) == ("claude:haiku", None)
+    assert (tree["agent"], tree["worktree"]) == (None, "shop/worktrees/fix-login-1a2b3c4d-1")
+    assert directory["worktree"] is None
+
+
+def test_what_was_removed_is_counted_by_kind_and_each_thing_once() -> None:
+    done = [Outcome(change, Answer.OK, "removed") for change in (*TREES, DIRECTORY)]
+    again = Outcome(TREES[0], Answer.OK, "already")
+    missed = Outcome(replace(DIRECTORY, run="fix-login-1a2b3c4d-2"), Answer.FAILED, "failed: disk full")
+    forgotten = Outcome(replace(DIRECTORY, run="fix-login-1a2b3c4d-3", host=""), Answer.OK)
+    outcomes = [*done, again, missed, forgotten]
+    assert summary(Plan(), outcomes) == "Done: removed 2 worktrees and 1 run directory, 1 failed."
+    counted = body(Plan(), outcomes)["summary"]
+    assert (counted["worktreesRemoved"], counted["runDirectoriesRemoved"]) == (2, 1)  # type: ignore[index]
+    assert summary(Plan(), [Outcome(DIRECTORY, Answer.OK)]) == "Done: removed 1 run directory."
+
+
+def test_a_worktree_that_is_still_to_go_is_not_hidden_by_its_run_directory() -> None:
+    pairs = body(Plan(changes=(TREES[0], DIRECTORY)), [Outcome(DIRECTORY, Answer.OK, "removed")])["changes"]
+    assert [(pair["worktree"], pair["outcome"]) for pair in pairs] == [  # type: ignore[attr-defined]
+        (None, "ok"),
+        ("shop/worktrees/fix-login-1a2b3c4d-1", None),
+    ]

@@ -1,0 +1,32 @@
+"""Words for what agents' work came to: its cost, its pull request, its checks."""
+
+import re
+
+from reconciler.model.rows import QaOutcome
+from reconciler.show.escape import safe
+from reconciler.show.times import span
+
+_NUMBERED = re.compile(r"https?://[^\s/]+/\S+/(pull|pulls|merge_requests)/(\d{1,9})/?\Z")
+
+
+def cost(dollars: float | None) -> str:
+    """`$0.42`; of less than a cent four digits (`$0.0031`); empty when it is not known."""
+    if dollars is None:
+        return ""
+    return f"${dollars:.4f}" if 0 < dollars < 0.01 else f"${dollars:.2f}"
+
+
+def pull_request(url: str) -> str:
+    """`#12` (`!12` where they are merge requests); what is no URL of a numbered one stays as it is, made safe."""
+    found = _NUMBERED.match(url)
+    if found is None:
+        return safe(url)
+    return ("!" if found[1] == "merge_requests" else "#") + found[2]
+
+
+def check(step: QaOutcome) -> str:
+    """`build ok 2s`, `test failed with exit code 1 after 14s`."""
+    took = span(step.seconds)
+    if step.exit_code == 0:
+        return f"{safe(step.name)} ok {took}"
+    return f"{safe(step.name)} failed with exit code {step.exit_code} after {took}"
