@@ -66,7 +66,7 @@ class Launches:
                 masked=frozenset(secret.origin for secret in given),
                 author=authors.get(change.task, ""),
                 launcher=self._world.launcher,
-                worker=_worker(task, change, desired, hosts[host]),
+                worker=_worker(task, change, desired),
             )
         return launches, unsent
 
@@ -118,14 +118,14 @@ def _secrets(task: Task, desired: Desired, change: Change | None = None) -> tupl
     return secrets(task, desired.projects.get(task.project), desired.agents.get(ref.name) if ref else None)
 
 
-def _worker(task: Task, change: Change, desired: Desired, host: Host) -> Worker | None:
+def _worker(task: Task, change: Change, desired: Desired) -> Worker | None:
     work = change.work
     if work is None:
         return None
-    from reconciler.act.brief import brief
+    from reconciler.act.brief import prompt
     from reconciler.agents.adapter import Order
     from reconciler.agents.registry import adapter
-    from reconciler.prompts.render import render, result_schema
+    from reconciler.prompts.library import result_schema
 
     project, agent, schema = desired.projects[task.project], desired.agents[work.agent.name], result_schema()
     order = Order(
@@ -138,5 +138,5 @@ def _worker(task: Task, change: Change, desired: Desired, host: Host) -> Worker 
         base=task.start.name if task.start else project.base_branch,
     )
     request = next((step.request for step in task.steps if step.digest == named(change.run).digest), "")
-    prompt = render(task.template.name, brief(task, project, work, request, host), desired.prompts)
-    return Worker(project, agent, work, adapter(agent.tool).command(order), prompt, schema)
+    told = prompt(task, project, work, request, desired.prompts)
+    return Worker(project, agent, work, adapter(agent.tool).command(order), told, schema)
