@@ -48,7 +48,7 @@ class Launches:
         authors = self._wanted.authors(desired, files) if wanted else {}
         launches: dict[str, Launch] = {}
         unsent: set[Change] = set()
-        for host, change in wanted:
+        for _, change in wanted:
             task = desired.tasks[change.task]
             given = _secrets(task, desired, change)
             try:
