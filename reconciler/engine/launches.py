@@ -39,12 +39,10 @@ class Launches:
                 missing[task.name] = "; ".join(lacking.values())
         return missing
 
-    def make(
-        self, chosen: Mapping[str, Sequence[Change]], desired: Desired, hosts: Mapping[str, Host]
-    ) -> tuple[dict[str, Launch], set[Change]]:
+    def make(self, chosen: Mapping[str, Sequence[Change]], desired: Desired) -> tuple[dict[str, Launch], set[Change]]:
         """Run → its launch, and the changes that cannot be sent because a secret cannot be had."""
-        wanted = [(host, c) for host, changes in chosen.items() for c in changes if c.action is Action.LAUNCH]
-        files = {change.task: desired.tasks[change.task].source.file for _, change in wanted}
+        wanted = [c for changes in chosen.values() for c in changes if c.action is Action.LAUNCH]
+        files = {change.task: desired.tasks[change.task].source.file for change in wanted}
         authors = self._wanted.authors(desired, files) if wanted else {}
         launches: dict[str, Launch] = {}
         unsent: set[Change] = set()

@@ -113,7 +113,7 @@ class Orders:
                 chosen.setdefault(change.host, []).append(change)
         if any(change.action is Action.LAUNCH for changes in chosen.values() for change in changes):
             chosen.update({name: [] for name in self._behind(hosts, sights, warrant) if name not in chosen})
-        launches, unsent = self._launches.make(chosen, desired, hosts)
+        launches, unsent = self._launches.make(chosen, desired)
         intents = self._launches.intents(chosen, launches, hosts, sights, desired, warrant.number)
         self._world.ledger.intend(intents, now)
         self._announce(chosen, unsent, now)

@@ -43,6 +43,6 @@ def what_was_told(archive: Archive, run: str, memory: RunMemory | None) -> Told:
 
 @cache
 def _schema() -> Any:
-    from reconciler.prompts.render import result_schema
+    from reconciler.prompts.library import result_schema
 
     return json.loads(result_schema())
