@@ -3,7 +3,7 @@
 set -euo pipefail
 declare -A packages=(
   [sshd]=openssh-server [ssh]=openssh-client [git]=git [shellcheck]=shellcheck
-  [ip]=iproute2 [iptables]=iptables [flock]=util-linux [setsid]=util-linux
+  [ip]=iproute2 [iptables]=iptables [flock]=util-linux [setsid]=util-linux [gh]=gh
 )
 missing=()
 for program in "${!packages[@]}"; do
