@@ -46,7 +46,7 @@ class Launches:
         authors = self._wanted.authors(desired, files) if wanted else {}
         launches: dict[str, Launch] = {}
         unsent: set[Change] = set()
-        for _, change in wanted:
+        for change in wanted:
             task = desired.tasks[change.task]
             given = _secrets(task, desired, change)
             try:
