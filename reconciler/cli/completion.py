@@ -6,8 +6,8 @@ import click
 
 from reconciler.cli.context import Context
 
-KINDS = ("task", "run", "host")
-PLURALS = ("tasks", "runs", "hosts")
+KINDS = ("task", "run", "host", "project", "agent")
+PLURALS = tuple(f"{kind}s" for kind in KINDS)
 SHELLS = ("bash", "zsh", "fish")
 HINTS = {
     "bash": 'eval "$(reconciler completion bash)"   # in ~/.bashrc',
@@ -34,7 +34,7 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 
 def names(kind: str) -> Complete:
-    """Take `task`, `host` or `run` and return what completes its names from the ledger; nothing when that fails."""
+    """Take a kind (`task`, `host` …) and return what completes its names from the ledger; nothing when that fails."""
 
     def complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
         prefix, slash, rest = incomplete.rpartition("/")
@@ -61,10 +61,6 @@ def _known(ctx: click.Context, kind: str) -> list[str]:
 
     root = {key: value for key, value in ctx.find_root().params.items() if key not in ("help", "version")}
     with open_ledger(Context.from_settings(root)) as ledger:
-        match kind:
-            case "task":
-                return sorted(row.name for row in ledger.task_rows())
-            case "host":
-                return sorted(row.name for row in ledger.host_rows())
-            case _:
-                return sorted(row.name for row in ledger.run_rows())
+        from reconciler.cli.rows import rows_of
+
+        return sorted(row.name for row in rows_of(kind, ledger))

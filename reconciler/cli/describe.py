@@ -23,9 +23,9 @@ SOURCE = 2000  # events that are looked through for those of a host or a run
 @output_option
 @click.pass_obj
 def describe(context: Context, words: tuple[str, ...], refresh: bool, output: str) -> None:
-    """Everything about one task, run or host: of a task from its commit and file over run and host to the result."""
+    """Everything about one thing; of a task from its commit and file over run and host to the result."""
     if not words:
-        raise UsageError("say what to describe: `reconciler describe task NAME`, `run NAME` or `host NAME`")
+        raise UsageError("say what to describe: `reconciler describe task NAME`, or a run, host, project or agent")
     kind, names = kind_and_names(words)
     if len(names) != 1:
         raise UsageError(f"describe takes one name: `reconciler describe {kind} NAME`")
@@ -35,10 +35,10 @@ def describe(context: Context, words: tuple[str, ...], refresh: bool, output: st
 
 def _page(context: Context, kind: str, name: str, ledger: "Ledger", output: str) -> str:
     """The page, or the document, about one thing. Raises ReconcilerError for an unknown name."""
-    from reconciler.cli.get import items, rows_of
     from reconciler.cli.printing import paper
+    from reconciler.cli.rows import items, rows_of
     from reconciler.clock import now
-    from reconciler.model.rows import RunRow, TaskRow
+    from reconciler.model.rows import AgentRow, HostRow, ProjectRow, RunRow, TaskRow
     from reconciler.show import describe as pages
     from reconciler.show.document import envelope, text
     from reconciler.show.lines import event_item
@@ -47,7 +47,7 @@ def _page(context: Context, kind: str, name: str, ledger: "Ledger", output: str)
     if row is None:
         raise unknown(kind, name, [row.name for row in rows_of(kind, ledger, cleaned=True)])
     runs = [] if isinstance(row, RunRow) else _runs(kind, name, ledger)
-    events = _events(kind, name, ledger)
+    events = _events(kind, name, ledger) if kind in ("task", "run", "host") else []
     if output in ("json", "yaml"):
         body = {
             "item": items(kind, [row], ledger)[0],
@@ -59,16 +59,28 @@ def _page(context: Context, kind: str, name: str, ledger: "Ledger", output: str)
         return pages.run(row, events, now(), paper(context))
     if isinstance(row, TaskRow):
         return pages.task(row, runs, events, now(), paper(context))
+    if isinstance(row, ProjectRow):
+        tasks = [task for task in ledger.task_rows() if task.project == name]
+        return pages.project(row, tasks, now(), paper(context))
+    if isinstance(row, AgentRow):
+        return pages.agent(row, runs, now(), paper(context))
+    assert isinstance(row, HostRow)
     return pages.host(row, runs, events, now(), paper(context))
 
 
 def _runs(kind: str, name: str, ledger: "Ledger") -> "list[RunRow]":
-    """All attempts of a task, or what is not over on a host."""
+    """All attempts of a task, or what is not over of a host, project or agent."""
     from reconciler.model.run import ENDED
 
     if kind == "task":
         return list(ledger.run_rows(task=name, include_cleaned=True))
-    return [run for run in ledger.run_rows() if run.host == name and run.state not in ENDED]
+    living = [run for run in ledger.run_rows() if run.state not in ENDED]
+    of = {
+        "host": lambda run: run.host,
+        "project": lambda run: run.project,
+        "agent": lambda run: run.agent.partition(":")[0],
+    }
+    return [run for run in living if of[kind](run) == name]
 
 
 def _events(kind: str, name: str, ledger: "Ledger") -> "list[Event]":

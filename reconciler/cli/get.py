@@ -4,13 +4,14 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.completion import kinds_then_names
 from reconciler.cli.context import Context, output_option
 from reconciler.cli.reading import Reader, kind_and_names, refresh_option, unknown
+from reconciler.cli.rows import Row, items, rows_of, table
 from reconciler.errors import UsageError
 from reconciler.model.host import Facts
 from reconciler.model.rows import HostRow, RunRow, TaskRow
@@ -20,25 +21,25 @@ if TYPE_CHECKING:
     from reconciler.show.document import Value
 
 EVERY = 1.0  # seconds between two looks of --watch
-Row: TypeAlias = TaskRow | RunRow | HostRow
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="tasks|runs|hosts [NAME…]", shell_complete=kinds_then_names)
+@click.argument("words", nargs=-1, metavar="tasks|runs|hosts|projects|agents [NAME…]", shell_complete=kinds_then_names)
 @click.option("-l", "--selector", default="", help="Only those with these labels: team=web,tier!=test,owner,!draft.")
 @click.option("-w", "--watch", is_flag=True, help="Go on, and print what changes.")
 @refresh_option
 @output_option
 @click.pass_obj
 def get(context: Context, words: tuple[str, ...], selector: str, watch: bool, refresh: bool, output: str) -> None:
-    """List tasks, runs or hosts as the last cycle left them.
+    """List tasks, runs, hosts, projects or agents as the last cycle left them.
 
-    The hosts are asked first with --refresh, and when no cycle ended within the fleet's interval.
+    Projects and agents are what git says of them, and how much works for them now. The hosts are asked first with
+    --refresh, and when no cycle ended within the fleet's interval.
     """
     from reconciler.show.selector import parse
 
     if not words:
-        raise UsageError("say what to list: `reconciler get tasks`, `runs` or `hosts`")
+        raise UsageError("say what to list: `reconciler get tasks`, `runs`, `hosts`, `projects` or `agents`")
     kind, names = kind_and_names(words)
     terms = parse(selector)
 
@@ -59,29 +60,9 @@ def get(context: Context, words: tuple[str, ...], selector: str, watch: bool, re
             click.echo(text(document, output), nl=False)
             return
     if rows:
-        click.echo("\n".join(_table(context, kind, rows, output)), color=True)
+        click.echo("\n".join(table(context, kind, rows, output)), color=True)
     else:
         click.echo(f"there are no {kind}s{' with these labels' if terms else ''}", err=True)
-
-
-def rows_of(kind: str, ledger: "Ledger", *, cleaned: bool = False) -> list[Row]:
-    """All rows of a kind; of runs those that left their host too, with `cleaned`."""
-    if kind == "task":
-        return list(ledger.task_rows())
-    return list(ledger.run_rows(include_cleaned=cleaned)) if kind == "run" else list(ledger.host_rows())
-
-
-def items(kind: str, rows: Sequence[Row], ledger: "Ledger") -> "list[Value]":
-    """Rows as the `items` of JSON."""
-    from reconciler.show.items import host_items, run_items, task_items
-
-    if kind == "run":
-        return run_items(
-            [row for row in rows if isinstance(row, RunRow)], {task.name: task for task in ledger.task_rows()}
-        )
-    if kind == "host":
-        return host_items([row for row in rows if isinstance(row, HostRow)])
-    return task_items([row for row in rows if isinstance(row, TaskRow)])
 
 
 def _named(kind: str, names: Sequence[str], ledger: "Ledger") -> list[Row]:
@@ -93,26 +74,13 @@ def _named(kind: str, names: Sequence[str], ledger: "Ledger") -> list[Row]:
     return [known[name] for name in names]
 
 
-def _table(context: Context, kind: str, rows: Sequence[Row], output: str) -> list[str]:
-    """Lines of a table, the heading first."""
-    from reconciler.cli.printing import paper
-    from reconciler.clock import now
-    from reconciler.show.tables import host_table, run_table, task_table
-
-    wide, sheet, at = output == "wide", paper(context), now()
-    if kind == "run":
-        return run_table([row for row in rows if isinstance(row, RunRow)], at, sheet, wide=wide)
-    if kind == "host":
-        return host_table([row for row in rows if isinstance(row, HostRow)], at, sheet, wide=wide)
-    return task_table([row for row in rows if isinstance(row, TaskRow)], at, sheet, wide=wide)
-
-
 def _watch(context: Context, kind: str, read: "Callable[[Ledger], list[Row]]", refresh: bool, output: str) -> None:
     """Print rows again when they change, until interrupted: the whole table on a terminal, else only what changed."""
     reader = Reader(context, refresh)
     if sys.stdout.isatty() and output not in ("json", "yaml"):
         click.echo("\x1b[2J", nl=False, color=True)
     shown: dict[str, Row] | None = None
+    titles: list[str] = []
     with reader as ledger:
         while True:
             rows = read(ledger)
@@ -122,13 +90,15 @@ def _watch(context: Context, kind: str, read: "Callable[[Ledger], list[Row]]", r
                 _print_items(items(kind, fresh, ledger), output)
             elif sys.stdout.isatty():
                 # Ages go on whether anything changed or not; drawn over what is there, so that nothing flickers.
-                lines = _table(context, kind, rows, output)
+                lines = table(context, kind, rows, output)
                 click.echo("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J", nl=False, color=True)
             elif fresh or shown is None:
                 changed = {row.name for row in fresh}
-                heading, *lines = _table(context, kind, rows, output)
+                heading, *lines = table(context, kind, rows, output)
                 chosen = [line for line, row in zip(lines, rows, strict=True) if row.name in changed]
-                click.echo("\n".join(([heading] if shown is None else []) + chosen), color=True)
+                # Columns of agents' work come with the first row that has something to say.
+                click.echo("\n".join(([heading] if heading.split() != titles else []) + chosen), color=True)
+                titles = heading.split()
             sys.stdout.flush()
             shown = present
             time.sleep(EVERY)
@@ -148,6 +118,8 @@ def _standing(row: Row) -> Row:
     """A row without what changes at every look."""
     if isinstance(row, HostRow):
         return replace(row, observed_at=None, facts=Facts())
+    if not isinstance(row, TaskRow | RunRow):
+        return row
     # Times of a run are its host's, told anew with each report: they may differ by milliseconds.
     began, ended = row.started_at and 1.0, row.finished_at and 1.0
     return replace(row, observed_at=None, started_at=began, finished_at=ended, revision="")

@@ -12,7 +12,8 @@ from reconciler.errors import ReconcilerError, UsageError
 if TYPE_CHECKING:
     from reconciler.record.ledger import Ledger
 
-KINDS = {"task": "task", "tasks": "task", "run": "run", "runs": "run", "host": "host", "hosts": "host"}
+SINGULAR = ("task", "run", "host", "project", "agent")
+KINDS = {word: kind for kind in SINGULAR for word in (kind, f"{kind}s")}
 
 
 def refresh_option(command: Any) -> Any:
@@ -81,7 +82,7 @@ def kind_and_names(words: Iterable[str]) -> tuple[str, list[str]]:
     if kind is None:
         from reconciler.show.selector import did_you_mean
 
-        hint = did_you_mean(word.lower(), KINDS) or " (there are tasks, runs and hosts)"
+        hint = did_you_mean(word.lower(), KINDS) or " (there are tasks, runs, hosts, projects and agents)"
         raise UsageError(f"there is no kind '{word}'{hint}")
     return kind, [bare_name(given, kind) for given in ([name] if slash else []) + names]
 

@@ -27,9 +27,11 @@ class DocumentBook(Room):
         """Documents that were deleted in git, as far as that can be told."""
         if not desired.complete:
             return []
-        tasks = {*desired.tasks, *desired.frozen, *desired.invalid}
-        return [
-            (kind, name)
-            for kind, name in self.documents()
-            if (kind == "Task" and name not in tasks) or (kind == "Host" and name not in desired.hosts)
-        ]
+        there = {
+            "Task": {*desired.tasks, *desired.frozen, *desired.invalid},
+            "Host": set(desired.hosts),
+            "Project": set(desired.projects),
+            # A tool that a task names without a document of its own is there, too.
+            "Agent": {name for name, agent in desired.agents.items() if agent.source.file},
+        }
+        return [(kind, name) for kind, name in self.documents() if kind in there and name not in there[kind]]
