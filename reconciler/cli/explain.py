@@ -9,7 +9,7 @@ import click
 
 from reconciler.errors import UsageError
 
-KINDS = ("fleet", "host", "task")
+KINDS = ("fleet", "host", "project", "agent", "task")
 WIDTH = 96
 
 Schema = Mapping[str, Any]
@@ -93,11 +93,11 @@ def _schema(kind: str) -> Schema:
 
 
 def _fields(node: Schema) -> Mapping[str, Schema]:
-    """The keys below a field; of a list, those of its items."""
+    """The keys below a field; of a list, those of its items, of a map those of its values."""
     if "properties" in node:
         found: Mapping[str, Schema] = node["properties"]
         return found
-    for inner in (node.get("items"), *node.get("anyOf", ()), *node.get("oneOf", ())):
+    for inner in (node.get("items"), node.get("additionalProperties"), *node.get("anyOf", ()), *node.get("oneOf", ())):
         if isinstance(inner, Mapping):
             below = _fields(inner)
             if below:

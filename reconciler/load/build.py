@@ -1,15 +1,19 @@
-"""A document and the fleet's defaults become a Fleet, a Host or a Task. Pure; a schema has accepted everything."""
+"""A document and the fleet's defaults become one of the nouns. Pure; a schema has accepted everything."""
 
 import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.load.digest import digest, rerun_key
+from reconciler.load.build_work import agent_ref, qa, secrets, start, steps, template
+from reconciler.load.digest import rerun_key
 from reconciler.load.documents import Document
 from reconciler.load.units import seconds, seconds_or_never, size
+from reconciler.load.urls import urls
+from reconciler.model.agent import Agent
 from reconciler.model.fleet import Fleet, Prune, Retention, Suspend
 from reconciler.model.host import Drain, Host, Transport
-from reconciler.model.task import Priority, Retries, Secret, Step, Task, UpdatePolicy
+from reconciler.model.project import Fork, Project
+from reconciler.model.task import Priority, Retries, Task, UpdatePolicy
 
 Defaults = Mapping[str, Any]
 
@@ -57,6 +61,44 @@ def host(document: Document, defaults: Defaults) -> Host:
     )
 
 
+def project(document: Document) -> Project:
+    """Take a Project document and return the Project, both of its addresses known."""
+    spec = document.spec
+    found = urls(spec)
+    return Project(
+        name=document.name,
+        git_url=found.git,
+        repo_url=found.repo,
+        base_branch=spec.get("baseBranch", ""),
+        fork=Fork(spec.get("fork", "never")),
+        env=spec.get("env", {}),
+        secrets=secrets(spec),
+        setup=spec.get("setup", ""),
+        qa=qa(spec),
+        source=document.source,
+    )
+
+
+def agent(document: Document) -> Agent:
+    """Take an Agent document and return the Agent."""
+    spec = document.spec
+    budget = spec.get("budgetUsd")
+    return Agent(
+        name=document.name,
+        tool=spec["tool"],
+        model=spec.get("model", ""),
+        args=tuple(spec.get("args", ())),
+        command=tuple(spec.get("command", ())),
+        env=spec.get("env", {}),
+        secrets=secrets(spec),
+        max_concurrent=spec.get("maxConcurrent"),
+        variants={name: limits["maxConcurrent"] for name, limits in spec.get("variants", {}).items()},
+        fallback=tuple(spec.get("fallback", ())),
+        budget_usd=None if budget is None else float(budget),
+        source=document.source,
+    )
+
+
 def retries(document: Document, defaults: Defaults) -> dict[str, Any]:
     """Take a Task document and the fleet's `defaults.task` and return its retries as written, merged key by key."""
     return {**defaults.get("retries", {}), **document.spec.get("retries", {})}
@@ -67,10 +109,18 @@ def task(document: Document, defaults: Defaults) -> Task:
     spec = {**defaults, **document.spec}
     again = retries(document, defaults)
     selector = spec.get("hostSelector")
+    script = spec.get("run", "")
     return Task(
         name=document.name,
-        steps=(Step(digest(document.spec)),),
-        script=spec["run"],
+        steps=steps(document.name, document.spec),
+        script=script,
+        project=spec.get("project", ""),
+        agent=None if script or "agent" not in spec else agent_ref(spec["agent"]),
+        prompt=spec.get("prompt", ""),
+        qa=qa(spec),
+        start=start(spec),
+        issue=spec.get("issue"),
+        template=template(spec),
         labels=document.labels,
         title=spec.get("title", ""),
         description=spec.get("description", ""),
@@ -80,9 +130,9 @@ def task(document: Document, defaults: Defaults) -> Task:
         host=spec.get("host", ""),
         selector=None if selector is None else selector.get("matchLabels", {}),
         env=spec.get("env", {}),
-        secrets=tuple(_secret(item) for item in spec.get("secrets", ())),
+        secrets=secrets(spec),
         timeout=seconds_or_never(spec.get("timeout", "24h")),
-        idle_timeout=seconds_or_never(spec.get("idleTimeout", "never")),
+        idle_timeout=seconds_or_never(spec.get("idleTimeout", "never" if script else "1h")),
         retries=Retries(
             again.get("limit", 0), seconds(again.get("backoff", "30s")), seconds(again.get("maxBackoff", "30m"))
         ),
@@ -105,9 +155,3 @@ def _drain(value: bool | Mapping[str, Any]) -> Drain | None:
     if isinstance(value, bool):
         return Drain() if value else None
     return Drain(seconds_or_never(value.get("deadline", "1h")))
-
-
-def _secret(item: str | Mapping[str, str]) -> Secret:
-    if isinstance(item, str):
-        return Secret(item, item)
-    return Secret(item["name"], item.get("from", item["name"]))

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 VERSION = 1  # another algorithm gets another number, and keeps this one for what has already run
@@ -19,13 +20,28 @@ def rerun_key(spec: Mapping[str, Any]) -> str:
     return _hash(spec["rerun"]) if "rerun" in spec else "-"
 
 
+def follow_ups(task: str, requests: Sequence[str]) -> tuple[str, ...]:
+    """Take a task's name and what its follow-ups ask for, and return the 8 hex digits that name each of them.
+
+    They depend on how many equal requests come before, and on no others: entries may be put in, moved and removed."""
+    seen: Counter[str] = Counter()
+    found = []
+    for request in requests:
+        found.append(_hash(["follow-up", task, request, seen[request]]))  # a list: no task is hashed as one
+        seen[request] += 1
+    return tuple(found)
+
+
 def _counted(key: str, value: Any) -> Any:
-    if key != "secrets" or not isinstance(value, list):
+    if key == "secrets" and isinstance(value, list):
+        return [_without_notes(item) for item in value]
+    return _without_notes(value) if key in ("template", "base") else value
+
+
+def _without_notes(value: Any) -> Any:
+    if not isinstance(value, dict):
         return value
-    return [
-        {name: part for name, part in item.items() if not name.startswith("x-")} if isinstance(item, dict) else item
-        for item in value
-    ]
+    return {name: part for name, part in value.items() if not name.startswith("x-")}
 
 
 def _hash(value: Any) -> str:

@@ -92,6 +92,7 @@ class Parser:
         self._files: dict[tuple[str, str], ParsedFile] = {}
         self.built: dict[Document, tuple[Any, Any]] = {}  # what resolving made of a document, and from which defaults
         self.stood: dict[Any, Any] = {}  # last good versions that were found in history
+        self.texts: dict[str, bytes] = {}  # prompt templates by blob id
 
     def parse(
         self, files: list[tuple[str, str]], read: Callable[[list[str]], Mapping[str, bytes]]

@@ -4,6 +4,7 @@ import re
 
 LONGEST = 160
 SECRET_KEY = re.compile(r"""(?:^|[\s{,\[?])["']?(env|secrets)["']?\s*(?::(?=\s|$|[{\["'])|$)""")
+LOGIN = re.compile(r"://[^\s/@]*:[^\s/@]*@")  # a password in a URL
 ENTRY = re.compile(r"""(\s*(?:-\s+)*("[\w.-]*"|'[\w.-]*'|\w[\w.-]*)\s*:)(?:\s+(.*)|$)""")
 
 
@@ -11,7 +12,7 @@ def excerpt(lines: list[str], line: int) -> str:
     """Take the lines of a file and a line number from 1; return that line, values under env and secrets as `…`."""
     if not 1 <= line <= len(lines):
         return ""
-    text = masked(lines[:line])[-1]
+    text = LOGIN.sub("://…@", masked(lines[:line])[-1])
     text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]", "", text).replace("\t", " ").rstrip()
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 

@@ -12,6 +12,8 @@ from reconciler.model.problem import Problem
 
 MOST = 10_000
 SUFFIXES = (".yaml", ".yml")
+PROMPTS = "prompts/"
+PROMPT_SUFFIXES = (".md.j2", ".md")  # the first one wins
 IGNORE = ".reconcilerignore"
 MODES = {"120000": "a symlink", "160000": "a submodule"}
 
@@ -32,7 +34,7 @@ def ignore_file(entries: Sequence[Entry], prefix: str) -> Entry | None:
 
 def select(entries: Sequence[Entry], prefix: str, ignore: bytes = b"") -> Selection:
     """Take the files of a commit, the fleet's folder, and what `.reconcilerignore` holds; return what to read."""
-    ignored = GitIgnoreSpec.from_lines(ignore.decode("utf-8", "replace").splitlines()) if ignore.strip() else None
+    ignored = _patterns(ignore)
     files: list[Entry] = []
     problems: list[Problem] = []
     unreadable: list[str] = []
@@ -45,14 +47,28 @@ def select(entries: Sequence[Entry], prefix: str, ignore: bytes = b"") -> Select
             continue
         if ignored is not None and ignored.match_file(inside):
             continue
-        wrong = _wrong(entry) or (len(files) >= MOST and (f"more than {MOST} files", "split the fleet"))
-        if not wrong:
+        refused = wrong(entry) or (len(files) >= MOST and (f"more than {MOST} files", "split the fleet"))
+        if not refused:
             files.append(entry)
             continue
         unreadable.append(path)
-        if len(files) < MOST or not problems or problems[-1].message != wrong[0]:
-            problems.append(Problem(printable(path), 1, 1, "", *wrong))
+        if len(files) < MOST or not problems or problems[-1].message != refused[0]:
+            problems.append(Problem(printable(path), 1, 1, "", *refused))
     return Selection(tuple(files), tuple(problems), tuple(unreadable))
+
+
+def prompt_files(entries: Sequence[Entry], prefix: str, ignore: bytes = b"") -> tuple[Entry, ...]:
+    """Take what `select` takes and return the files that prompt templates are in, right or wrong."""
+    folder = f"{prefix}{PROMPTS}"
+    found = [e for e in entries if e.path.startswith(folder) and is_prompt(e.path[len(prefix) :])]
+    ignored = _patterns(ignore) if found else None
+    return tuple(e for e in found if ignored is None or not ignored.match_file(e.path[len(prefix) :]))
+
+
+def is_prompt(inside: str) -> bool:
+    """Take a path below the fleet's folder and return whether it is where prompt templates are."""
+    folder, _, file = inside.rpartition("/")
+    return f"{folder}/" == PROMPTS and file.endswith(PROMPT_SUFFIXES) and not file.startswith(".")
 
 
 def printable(path: str) -> str:
@@ -61,13 +77,18 @@ def printable(path: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: f"\\x{ord(found[0]):02x}", escaped)
 
 
+def _patterns(ignore: bytes) -> GitIgnoreSpec | None:
+    return GitIgnoreSpec.from_lines(ignore.decode("utf-8", "replace").splitlines()) if ignore.strip() else None
+
+
 def _concerns(entry: Entry) -> bool:
     if entry.path.endswith(SUFFIXES) or entry.mode == "160000":
         return True
     return entry.mode == "120000" and "." not in entry.path.rpartition("/")[2]  # it may lead to a folder
 
 
-def _wrong(entry: Entry) -> tuple[str, str] | None:
+def wrong(entry: Entry) -> tuple[str, str] | None:
+    """Take a file and return why it is not read, and what to do; None when it is."""
     hint = f"remove it, or name it in {IGNORE}"
     if entry.mode in MODES:
         return f"{MODES[entry.mode]} is not followed", hint

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from reconciler.load.complaint import Complaint
 from reconciler.load.documents import Document, ParsedFile, Parser, Slot, capped, locate
-from reconciler.load.files import Selection, ignore_file, printable, select
+from reconciler.load.files import Selection, ignore_file, printable, prompt_files, select
 from reconciler.load.gather import FLEET, gather, key
 from reconciler.load.git import Repository
 from reconciler.load.git_command import RepositoryError
 from reconciler.load.git_objects import Entry
 from reconciler.load.history import History, Read, last_good, last_readable
 from reconciler.load.resolve import resolve
+from reconciler.load.templates import templates
 from reconciler.model.desired import Desired
 from reconciler.model.problem import Problem
 
@@ -79,7 +80,8 @@ def load_worktree(repository: Repository, parser: Parser, remembered: Mapping[Sl
 
 def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) -> Loaded:
     remembered = {key(slot): document for slot, document in ledger.items()}
-    selection = _selection(version)
+    ignored = _ignored(version)
+    selection = select(version.entries, version.prefix, ignored)
     files = parser.parse([(entry.path, entry.blob) for entry in selection.files], version.read)
     unreadable = (*selection.unreadable, *(file.path for file in files if not file.known))
     complete = not unreadable
@@ -98,13 +100,17 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
             slot = key(document.slot)
             if slot not in gathered.good and slot not in reasons:
                 stands[slot], reasons[slot] = document, f"{path} cannot be read"
-    resolved = resolve(gathered.good, reasons, stands, remembered, complete, parser)
+    prompts = prompt_files(version.entries, version.prefix, ignored)
+    own = templates(prompts, version.prefix, version.read, version.history, parser)
+    resolved = resolve(gathered.good, reasons, stands, remembered, complete, parser, own)
+    own.finish()
     problems = _problems(version, selection, files, [*gathered.complaints, *resolved.complaints])
+    problems = tuple(sorted((*problems, *own.problems)))
     if FLEET not in gathered.good and FLEET not in gathered.bad:
         problems = (*problems, _no_fleet(version.prefix))
         if resolved.fleet is None and FLEET in remembered:
             kept = {**stands, FLEET: remembered[FLEET]}
-            resolved = resolve(gathered.good, reasons, kept, remembered, complete, parser)
+            resolved = resolve(gathered.good, reasons, kept, remembered, complete, parser, own)
     if resolved.fleet is None:
         return Loaded(None, resolved.documents, problems)
     desired = Desired(
@@ -112,6 +118,9 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
         resolved.fleet,
         resolved.hosts,
         resolved.tasks,
+        resolved.projects,
+        resolved.agents,
+        own.texts,
         frozen=resolved.frozen,
         invalid=resolved.invalid,
         complete=complete,
@@ -121,10 +130,9 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
     return Loaded(desired, resolved.documents, problems)
 
 
-def _selection(version: _Version) -> Selection:
+def _ignored(version: _Version) -> bytes:
     ignore = ignore_file(version.entries, version.prefix)
-    patterns = version.read([ignore.blob])[ignore.blob] if ignore and ignore.blob else b""
-    return select(version.entries, version.prefix, patterns)
+    return version.read([ignore.blob])[ignore.blob] if ignore and ignore.blob else b""
 
 
 def _declared_by(

@@ -99,11 +99,11 @@ class Repository(Objects):
         return (*paths, self.git_dir / "HEAD") if self.git_dir != self.common_dir else tuple(paths)
 
     def worktree_files(self) -> tuple[tuple[Entry, ...], Mapping[str, bytes]]:
-        """Return the files of the work tree as a commit would hold them, and the bytes of the YAML ones by blob id."""
+        """Return the files of the work tree as a commit would hold them, and the bytes of those to read by blob id."""
         return git_worktree.worktree_files(self)
 
     def uncommitted(self) -> list[str]:
-        """Return the YAML files below the fleet's folder that were changed, added or removed but not committed."""
+        """Return the files to read below the fleet's folder that were changed, added or removed but not committed."""
         return git_worktree.uncommitted(self)
 
     def commit(self, paths: Sequence[str], message: str) -> str:

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from reconciler.load.files import is_prompt
 from reconciler.load.git_command import UNATTENDED, RepositoryError, reason
 from reconciler.load.git_objects import Entry, Objects
 
@@ -14,7 +15,7 @@ LARGEST = 1 << 20  # bytes read of a file that is not committed; more is refused
 
 
 def worktree_files(repository: Objects) -> tuple[tuple[Entry, ...], Mapping[str, bytes]]:
-    """Return the files of the work tree as a commit would hold them, and the bytes of the YAML ones by blob id."""
+    """Return the files of the work tree as a commit would hold them, and the bytes of those to read by blob id."""
     tree = _tree(repository)
     scope = [repository.prefix.rstrip("/")] if repository.prefix else []
     output = repository.git("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *scope)
@@ -23,14 +24,15 @@ def worktree_files(repository: Objects) -> tuple[tuple[Entry, ...], Mapping[str,
     entries: list[Entry] = []
     contents: dict[str, bytes] = {}
     for path in sorted(set(output.stdout.decode("utf-8", "surrogateescape").split("\0")[:-1])):
-        entry = _entry(tree, path, contents)
+        entry = _entry(tree, path, contents, is_read(path[len(repository.prefix) :]))
         if entry:
             entries.append(entry)
     return tuple(entries), contents
 
 
 def uncommitted(repository: Objects) -> list[str]:
-    """Return the YAML files below the fleet's folder that were changed, added or removed but not committed."""
+    """Return the YAML files and prompt templates below the fleet's folder that were changed, added or removed but not
+    committed."""
     if repository.work_tree is None:
         return []
     scope = [repository.prefix.rstrip("/")] if repository.prefix else []
@@ -47,8 +49,9 @@ def uncommitted(repository: Objects) -> list[str]:
     if output.code:
         raise RepositoryError(f"cannot read {repository.location}: {reason(output)}")
     paths = [line[3:] for line in output.stdout.decode("utf-8", "surrogateescape").split("\0") if line]
-    hidden = len(repository.prefix)
-    return sorted(p for p in paths if p.endswith(YAML) and not any(q.startswith(".") for q in p[hidden:].split("/")))
+    inside = [(path, path[len(repository.prefix) :]) for path in paths]
+    read = [(path, name) for path, name in inside if name.endswith(YAML) or is_prompt(name)]
+    return sorted(path for path, name in read if not any(part.startswith(".") for part in name.split("/")))
 
 
 def commit(repository: Objects, paths: Sequence[str], message: str) -> None:
@@ -92,7 +95,12 @@ def _tree(repository: Objects) -> Path:
     return repository.work_tree
 
 
-def _entry(tree: Path, path: str, contents: dict[str, bytes]) -> Entry | None:
+def is_read(inside: str) -> bool:
+    """Take a path below the fleet's folder and return whether what is in it may matter to the fleet."""
+    return inside.endswith(YAML) or inside.rpartition("/")[2] == ".reconcilerignore" or is_prompt(inside)
+
+
+def _entry(tree: Path, path: str, contents: dict[str, bytes], read: bool) -> Entry | None:
     if path.endswith("/"):
         return None  # a repository inside this one
     try:
@@ -103,7 +111,7 @@ def _entry(tree: Path, path: str, contents: dict[str, bytes]) -> Entry | None:
             return Entry(path, "", "160000", 0)
         if not stat.S_ISREG(status.st_mode):
             return None
-        if not path.endswith(YAML) and Path(path).name != ".reconcilerignore":
+        if not read:
             return Entry(path, "", "100644", status.st_size)
         if status.st_size > LARGEST:
             return Entry(path, "", "100644", status.st_size)

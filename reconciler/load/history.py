@@ -23,7 +23,7 @@ def last_good(
                 return found[0]
         return None
 
-    found: Document | None = _once(parser, (slot, tuple(paths), tuple(blobs)), walk)
+    found: Document | None = once(parser, (slot, tuple(paths), tuple(blobs)), walk)
     return found
 
 
@@ -47,7 +47,7 @@ def last_readable(path: str, blob: str, history: History, read: Read, parser: Pa
                 break
         return tuple(found.values())
 
-    found: tuple[Document, ...] = _once(parser, (path, blob), walk)
+    found: tuple[Document, ...] = once(parser, (path, blob), walk)
     return found
 
 
@@ -57,8 +57,10 @@ def _versions(paths: Sequence[str], history: History, read: Read) -> Iterator[li
         yield [parse_file(path, blob, contents[blob]) for path, blob in sorted(blobs.items())]
 
 
-def _once(parser: Parser, asked: Any, walk: Callable[[], Any]) -> Any:
-    """History does not change below a blob: what was found for it, or was not, is found again."""
+def once(parser: Parser, asked: Any, walk: Callable[[], Any]) -> Any:
+    """Take a parser, a question about history and how to answer it; return the answer, found once.
+
+    History does not change below a blob: what was found for it, or was not, is found again."""
     if len(parser.stood) > MOST_REMEMBERED:
         parser.stood.clear()
     if asked not in parser.stood:

@@ -10,11 +10,11 @@ from reconciler.model.task import Task
 
 
 class Reference(NamedTuple):
-    """A complaint about a slot, and every slot that it makes bad."""
+    """A complaint about a slot, and every slot that it makes bad; without a say, the one it is about."""
 
     slot: Slot
     complaint: Complaint
-    also: tuple[Slot, ...] = ()
+    bad: tuple[Slot, ...] | None = None
 
 
 def unknown(found: Mapping[str, Task], hosts: Collection[str], names: Collection[str]) -> list[Reference]:
@@ -22,11 +22,11 @@ def unknown(found: Mapping[str, Task], hosts: Collection[str], names: Collection
     wrong = []
     for name, task in found.items():
         if task.host and task.host not in hosts:
-            complaint = Complaint(("spec", "host"), f"there is no Host {task.host}", _hint(task.host, hosts))
+            complaint = Complaint(("spec", "host"), f"there is no Host {task.host}", hint(task.host, hosts))
             wrong.append(Reference(("Task", name), complaint))
         for index, other in enumerate(task.depends_on):
             if other not in names:
-                complaint = Complaint(("spec", "dependsOn", index), f"there is no Task {other}", _hint(other, names))
+                complaint = Complaint(("spec", "dependsOn", index), f"there is no Task {other}", hint(other, names))
                 wrong.append(Reference(("Task", name), complaint))
     return wrong
 
@@ -49,8 +49,8 @@ def hosts(found: Mapping[str, Host]) -> list[Reference]:
     for name in sorted(found):
         host = found[name]
         if host.transport is Transport.LOCAL and not host.address and len(found) > 1:
-            hint = "write this machine's host name, so that another controller does not take its own for it"
-            complaint = Complaint(("spec", "address"), "is missing: a local host beside others needs it", hint)
+            advice = "write this machine's host name, so that another controller does not take its own for it"
+            complaint = Complaint(("spec", "address"), "is missing: a local host beside others needs it", advice)
             wrong.append(Reference(("Host", name), complaint))
             continue
         first = doors.setdefault(host.place.door, name)
@@ -100,6 +100,7 @@ def _from_first(cycle: list[str]) -> tuple[str, ...]:
     return tuple(cycle[start:] + cycle[:start])
 
 
-def _hint(name: str, known: Collection[str]) -> str:
+def hint(name: str, known: Collection[str]) -> str:
+    """Take a name that is not there and those that are, and return what to do."""
     meant = closest(name, known)
     return f"did you mean {meant}?" if meant else "declare it, or remove the name here"

@@ -15,7 +15,7 @@ from referencing import Registry
 from reconciler.load.complaint import Complaint
 from reconciler.load.wording import worded
 
-KINDS = ("Fleet", "Host", "Task")
+KINDS = ("Fleet", "Host", "Project", "Agent", "Task")
 API_VERSION = "reconciler/v1"
 
 

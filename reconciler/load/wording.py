@@ -35,6 +35,8 @@ def worded(path: Path, refusal: Refusal, root: Mapping[str, Any]) -> Complaint:
             return Complaint(path, "is missing", _missing(path, rules))
         case "additionalProperties":
             return _unknown(path, rules, root)
+        case "type" if "enum" in rules and not isinstance(value, str | None):
+            return _one_of(path, rules["enum"], value)
         case "type":
             types = limit if isinstance(limit, list) else [limit]
             plain = types == ["string"] and expects.startswith(("text", "a script", "one line"))
@@ -52,6 +54,10 @@ def worded(path: Path, refusal: Refusal, root: Mapping[str, Any]) -> Complaint:
             return Complaint(path, f"expected at most {limit} characters, got {len(value)}")
         case "minimum":
             return Complaint(path, f"expected {limit} or more, got {value}")
+        case "exclusiveMinimum":
+            return Complaint(path, f"expected {expects or f'more than {limit}'}, got {value}")
+        case "minItems":
+            return Complaint(path, "is empty" if not value else f"expected at least {limit} entries", expects)
         case "maximum":
             return Complaint(path, f"expected at most {limit}, got {value}")
         case "maxItems" | "maxProperties":
@@ -107,14 +113,14 @@ def _retyped(path: Path, types: list[str], value: Any, expects: str) -> str:
     key = next((str(part) for part in reversed(path) if isinstance(part, str)), "value")
     if value is None:
         return "give it a value, or remove the key"
-    if isinstance(value, bool | int | float) and "string" in types:
+    if isinstance(value, bool | int | float) and "string" in types and "array" not in types:
         if "duration" in expects and not isinstance(value, bool):
             return f"give it a unit: `{key}: {value}s`"
         plain = "…" if sensitive(path) or isinstance(value, float) else str(value).lower()
         return f'write it in quotes: `{key}: "{plain}"`'
     if isinstance(value, str) and "boolean" in types and value.lower() in BOOLEAN_WORDS:
         return f"write true or false: `{value}` is text in YAML 1.2"
-    if isinstance(value, str) and "integer" in types and value.strip().isdigit():
+    if isinstance(value, str) and {"integer", "number"} & set(types) and value.strip().isdigit():
         return "write it without quotes"
     if isinstance(value, str) and "array" in types:
         return f"write a list: `{key}: [{'…' if sensitive(path) else quoted(value)}]`"

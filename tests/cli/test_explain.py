@@ -49,7 +49,7 @@ def test_spec_may_be_left_out(room: Room) -> None:
     ("typed", "answer"),
     [
         ("tsk", "did you mean task?"),
-        ("project", "there is fleet, host, task"),
+        ("reviews", "there is fleet, host, project, agent, task"),
         ("task.retrys", "did you mean retries?"),
         ("task.depends_on", "did you mean dependsOn?"),
         ("host.slots.x", "host.spec.slots has no fields below it"),
