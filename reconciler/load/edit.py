@@ -118,6 +118,10 @@ class Workplace:
         """Set one key of a document, at the end of its mapping when it is new. Raises CannotEdit."""
         self._edit(site.path, lambda text: edit_text.set_value(text, site.index, path, value))
 
+    def append(self, site: Site, path: KeyPath, value: Any) -> None:
+        """Add an entry at the end of a list of a document; the list is made when it is not there. Raises CannotEdit."""
+        self._edit(site.path, lambda text: edit_text.append_item(text, site.index, path, value))
+
     def unset(self, site: Site, path: KeyPath) -> None:
         """Remove one key of a document, if it is there. Raises CannotEdit."""
         self._edit(site.path, lambda text: edit_text.delete_key(text, site.index, path))

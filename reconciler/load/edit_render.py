@@ -27,6 +27,11 @@ def entry(key: str, value: Any, *, flow: bool = False, wide: bool = False) -> st
     return "\n".join(_entry(key, value, wide))
 
 
+def item(value: Any) -> str:
+    """Take an entry of a list and return it as block YAML behind a dash, without a line break at the end."""
+    return "\n".join(_item(value))
+
+
 def inline(value: Any) -> str:
     """Take any value and return it on one line, mappings and lists in brackets."""
     if isinstance(value, Mapping):
@@ -71,8 +76,17 @@ def _entry(key: str, value: Any, wide: bool) -> list[str]:
     if isinstance(value, Mapping) and value and (wide or len(inline(value)) > SHORT):
         return [f"{name}:", *(f"  {line}" if line else "" for line in _mapping(value))]
     if isinstance(value, Sequence) and not isinstance(value, str) and value:
-        return [f"{name}:", *(f"  - {inline(item) if isinstance(item, Mapping) else scalar(item)}" for item in value)]
+        return [f"{name}:", *(f"  {line}" if line else "" for entry in value for line in _item(entry))]
     return [f"{name}: {inline(value) if isinstance(value, Mapping | Sequence) and not value else _one(value)}"]
+
+
+def _item(value: Any) -> list[str]:
+    """A mapping goes on one line when it is short, has several keys and no text of several lines."""
+    long = isinstance(value, Mapping) and (len(value) == 1 or len(inline(value)) > SHORT or "\\n" in inline(value))
+    if not long:
+        return [f"- {inline(value) if isinstance(value, Mapping) else scalar(value)}"]
+    first, *rest = _mapping(value)
+    return [f"- {first}", *(f"  {line}" if line else "" for line in rest)]
 
 
 def _one(value: Any) -> str:

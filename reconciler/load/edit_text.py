@@ -14,7 +14,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from reconciler.errors import ReconcilerError
 from reconciler.load import yaml
-from reconciler.load.edit_render import entry, inline, scalar
+from reconciler.load.edit_render import entry, inline, item, scalar
 
 MARKER = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 BLANK_END = re.compile(r"(?:\r?\n[ \t]*)+\Z")
@@ -40,6 +40,35 @@ def set_value(text: str, index: int, path: KeyPath, value: Any) -> str:
         return text
     here[path[-1]] = value
     return _checked(_set(text, _nodes(text)[index], path, value), expected, path)
+
+
+def append_item(text: str, index: int, path: KeyPath, value: Any) -> str:
+    """Take a file, which of its documents, the path of a list and a plain value; return the file with the value at
+    the end of that list, which is made when it is not there. Raises CannotEdit."""
+    expected = _values(text)
+    here = _mapping(expected[index], path)
+    for key in path[:-1]:
+        here = _mapping(here.get(key) or {}, path)
+    old = here.get(path[-1])
+    if not old:
+        return set_value(text, index, path, [value])
+    if not isinstance(old, list):
+        raise CannotEdit(f"`{'.'.join(path)}` has to be a list before something can be added to it")
+    here[path[-1]] = [*old, value]
+    parent = node = _nodes(text)[index]
+    for key in path:
+        pair = _pair(node, key)
+        assert pair is not None
+        parent, node = node, pair[1]
+    end = _end(text, node.value[-1])
+    if not _flow(node):
+        newline, place = _newline(text), _line_end(text, end)
+        before = "" if text[:place].endswith("\n") else newline
+        added = before + _indented(item(value), node.start_mark.column, newline) + newline
+        return _checked(text[:place] + added + text[place:], expected, path)
+    if "\n" in item(value) and not _flow(parent):
+        return set_value(text, index, path, [*old, value])  # brackets are no place for a text of several lines
+    return _checked(f"{text[:end]}, {inline(value)}{text[end:]}", expected, path)
 
 
 def delete_key(text: str, index: int, path: KeyPath) -> str:

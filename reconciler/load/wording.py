@@ -48,16 +48,20 @@ def worded(path: Path, refusal: Refusal, root: Mapping[str, Any]) -> Complaint:
         case "pattern" | "minLength" if expects and value:
             given = "" if secret or not isinstance(value, str) else f', got "{quoted(value)}"'
             return Complaint(path, f"expected {expects}{given}", _reshaped(value, expects))
-        case "minLength":
-            return Complaint(path, "is empty" if not value else f"expected at least {limit} characters", expects)
+    return _limited(path, str(refusal.validator), limit, value, expects)
+
+
+def _limited(path: Path, rule: str, limit: Any, value: Any, expects: str) -> Complaint:
+    match rule:
+        case "minLength" | "minItems":
+            unit = "characters" if rule == "minLength" else "entries"
+            return Complaint(path, "is empty" if not value else f"expected at least {limit} {unit}", expects)
         case "maxLength":
             return Complaint(path, f"expected at most {limit} characters, got {len(value)}")
         case "minimum":
             return Complaint(path, f"expected {limit} or more, got {value}")
         case "exclusiveMinimum":
             return Complaint(path, f"expected {expects or f'more than {limit}'}, got {value}")
-        case "minItems":
-            return Complaint(path, "is empty" if not value else f"expected at least {limit} entries", expects)
         case "maximum":
             return Complaint(path, f"expected at most {limit}, got {value}")
         case "maxItems" | "maxProperties":
