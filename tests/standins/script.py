@@ -3,7 +3,8 @@
     stand-in: [STEP …] [END] [key=value …]
 
 STEPs are done in this order: `commit`, `push`, `dirty` (an uncommitted file), `survivors`, `slow SECONDS`. ENDs are
-below; `success` and `pr` commit first, where they stand.
+below; `success` and `pr` commit first, where they stand. `after=SECONDS` is when a limit ends, `cost=USD` what the work
+cost, `number=N` the pull request's. The programs know two more, see `read_script`.
 """
 
 import re

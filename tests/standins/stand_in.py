@@ -70,11 +70,21 @@ def read_stdin() -> str:
 
 
 def read_script(prompt: str) -> Script:
-    """What to do. A line that makes no sense ends the program."""
+    """What to do. A line that makes no sense ends the program.
+
+    `only=PROGRAM`: the line is for that one alone, others succeed. `once=FILE`: only the first time, which makes the file.
+    """
     try:
-        return parse(prompt)
+        script = parse(prompt)
     except (ValueError, IndexError) as error:
         usage(str(error))
+    program = Path(sys.argv[0]).name
+    once = script.options.get("once", "")
+    if script.options.get("only", program) != program or (once and Path(once).exists()):
+        return parse("stand-in: success")
+    if once:
+        Path(once).touch()
+    return script
 
 
 def event(**fields: object) -> None:
