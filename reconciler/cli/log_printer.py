@@ -4,14 +4,22 @@ import sys
 from collections.abc import Callable, Sequence
 from io import BytesIO
 
+Scrub = Callable[[bytes], bytes]
+Line = Callable[[str], str]
+
 
 class Printer:
-    """Writes log bytes on; on a terminal their control characters are spelled out."""
+    """Writes log bytes on; on a terminal their control characters are spelled out.
+
+    `line`, once it is known, makes readable text of each line of an agent's events; what it has no word for is left
+    out. Without it events are printed as they are.
+    """
 
     def __init__(self, streams: Sequence[str], tail: int | None) -> None:
         """`tail`: of what is there at first, print only so many lines."""
         self.offsets = dict.fromkeys(streams, 0)
         self.wrote = False
+        self.line: Line | None = None
         self._tail = tail
         self._held = dict.fromkeys(streams, b"")  # a line that has not ended, or all of it while only a tail is wanted
         self._alone = len(streams) == 1
@@ -24,33 +32,57 @@ class Printer:
             self.wrote = self.wrote or bool(data)
         return any(portions.values())
 
-    def show(self, scrub: Callable[[bytes], bytes]) -> None:
+    def show(self, scrub: Scrub) -> None:
         """Print the whole lines that came; the first time only the last of them when a tail is wanted."""
         for stream, data in self._held.items():
-            shown = data if self._tail is None else _last(data, self._tail)
-            end = shown.rfind(b"\n") + 1
-            self._write(stream, scrub(shown[:end]))
-            self._held[stream] = shown[end:]
+            end = data.rfind(b"\n") + 1
+            shown = self._worded(stream, data[:end], scrub)
+            self._held[stream] = data[end:]
+            if self._tail is not None:
+                # The line that has not ended is one of the last, too.
+                shown = last(shown, max(0, self._tail - bool(data[end:])))
+                self._held[stream] = data[end:] if self._tail else b""
+            self._write(stream, shown)
         self._tail = None
 
-    def finish(self, scrub: Callable[[bytes], bytes]) -> None:
+    def finish(self, scrub: Scrub) -> None:
         """Print what is left of lines that never ended."""
         for stream, data in self._held.items():
-            self._write(stream, scrub(data))
+            self._write(stream, self._worded(stream, data, scrub))
             self._held[stream] = b""
 
+    def _worded(self, stream: str, data: bytes, scrub: Scrub) -> bytes:
+        data = scrub(data)
+        if stream != "events" or self.line is None:
+            return data
+        return scrub(readable(data, self.line))  # again: JSON can spell a value in many ways
+
     def _write(self, stream: str, data: bytes) -> None:
-        target = sys.stderr if stream == "stderr" and not self._alone else sys.stdout
-        if not data:
-            return
-        if target.isatty():
-            from reconciler.show.escape import safe_lines
-
-            data = safe_lines(data.decode(errors="replace")).encode()
-        target.buffer.write(data)
-        target.flush()
+        write(data, error=stream == "stderr" and not self._alone)
 
 
-def _last(data: bytes, count: int) -> bytes:
+def readable(data: bytes, line: Line) -> bytes:
+    """Take lines of events and what words one of them; return what they say, made safe, nothing for the others."""
+    from reconciler.show.escape import safe_lines
+
+    said = (line(text) for text in data.decode(errors="replace").split("\n") if text.strip())
+    return "".join(f"{safe_lines(text).rstrip()}\n" for text in said if text.strip()).encode()
+
+
+def write(data: bytes, *, error: bool = False) -> None:
+    """Write bytes to standard output or standard error."""
+    target = sys.stderr if error else sys.stdout
+    if not data:
+        return
+    if target.isatty():
+        from reconciler.show.escape import safe_lines
+
+        data = safe_lines(data.decode(errors="replace")).encode()
+    target.buffer.write(data)
+    target.flush()
+
+
+def last(data: bytes, count: int) -> bytes:
+    """The last lines of it."""
     lines = BytesIO(data).readlines()
     return b"".join(lines[max(0, len(lines) - count) :])

@@ -1,5 +1,6 @@
 """Where the bytes of a run's logs come from: its host while it lives, the copy here after."""
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +33,21 @@ class Source(Protocol):
     def over(self) -> bool:
         """Whether nothing more can come."""
 
+    def tool(self) -> str:
+        """The agent's program, whose events they are; empty when that is not known, and of a script."""
+
+    def checks(self) -> bytes:
+        """The end of what the checks of the work said."""
+
+
+def tool_of(asked: bytes | None) -> str:
+    """Take run.json; return the tool that it names, empty when there is none."""
+    try:
+        tool = json.loads(asked or b"")["tool"]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return tool if isinstance(tool, str) else ""
+
 
 class Home:
     """What was collected. The same byte has the same offset here as on its host."""
@@ -42,8 +58,10 @@ class Home:
 
     def read(self, offsets: Mapping[str, int]) -> dict[str, bytes]:
         """As Source says."""
+        from reconciler.act.collect import LOGS
+
         return {
-            stream: self._archive.read_from(self._run, f"{stream}.log", offset, PORTION)
+            stream: self._archive.read_from(self._run, LOGS[stream], offset, PORTION)
             for stream, offset in offsets.items()
         }
 
@@ -54,6 +72,14 @@ class Home:
     def over(self) -> bool:
         """What is here does not grow."""
         return True
+
+    def tool(self) -> str:
+        """As Source says."""
+        return tool_of(self._archive.read(self._run, "run.json"))
+
+    def checks(self) -> bytes:
+        """As Source says."""
+        return self._archive.read(self._run, "qa.log") or b""
 
 
 class Distant:
@@ -72,6 +98,8 @@ class Distant:
         self._fleet_id = desired.fleet.id
         self._only = len(desired.hosts) == 1
         self._world = build_world(context, fleet, ledger)
+        self._asked = b""
+        self._checks = b""
 
     def read(self, offsets: Mapping[str, int]) -> dict[str, bytes]:
         """As Source says."""
@@ -99,8 +127,10 @@ class Distant:
         frames = dict(reply.frames)
         if reply.code != 0 or f"gone/{name}" in frames:
             raise Gone(f"{self._host.name} has nothing of {name} any more")
+        self._asked = frames.get(f"asked/{name}", b"")
+        self._checks = frames.get(f"qa_log/{name}", b"")
         # A value that cannot be had here cannot be masked; the worker's own controller masks what it keeps.
-        self._world.learn(secrets_of(frames.get(f"asked/{name}", b"")))
+        self._world.learn(secrets_of(self._asked))
         return {stream: frames.get(f"{stream}/{name}", b"") for stream in offsets}
 
     def scrub(self, data: bytes) -> bytes:
@@ -116,6 +146,14 @@ class Distant:
         sight = look(self._world.remote, self._host, fleet_id=self._fleet_id, only=self._only, clock=now)
         report = sight.runs.get(self._row.name) if isinstance(sight, Seen) else None
         return report is not None and not report.active
+
+    def tool(self) -> str:
+        """As Source says, of what was read last."""
+        return tool_of(self._asked)
+
+    def checks(self) -> bytes:
+        """As Source says, of what was read last."""
+        return self.scrub(self._checks)
 
     def close(self) -> None:
         """Let go of the connection."""

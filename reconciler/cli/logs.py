@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.completion import names
 from reconciler.cli.context import Context
-from reconciler.cli.log_printer import Printer
+from reconciler.cli.log_printer import Line, Printer, last, write
 from reconciler.cli.log_sources import Distant, Gone, Home, Source
 from reconciler.cli.reading import Reader, bare_name, refresh_option, unknown
 from reconciler.errors import ReconcilerError
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EVERY = 0.5  # seconds between two looks of --follow
 QUIET = 4  # looks without anything new after which the host is asked whether the run has ended
+CHECK_LINES = 100  # of the checks' log that are shown when they failed
 STREAMS = ("stdout", "stderr", "events")
 
 
@@ -28,7 +29,9 @@ STREAMS = ("stdout", "stderr", "events")
 @click.option("--run", "wanted", metavar="RUN|N", help="This run, or this attempt's number.  [the newest]")
 @click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended; wait for it to start.")
 @click.option("--tail", type=click.IntRange(0), help="Only the last N lines.  [all]")
-@click.option("--stream", type=click.Choice(STREAMS), help="Only this one.  [stdout to stdout, stderr to stderr]")
+@click.option(
+    "--stream", type=click.Choice(STREAMS), help="Only this one, as it is.  [stdout to stdout, stderr to stderr]"
+)
 @refresh_option
 @click.pass_obj
 def logs(
@@ -36,7 +39,8 @@ def logs(
 ) -> None:
     """Print what TASK's worker wrote: from its host while it lives, from the copy here after.
 
-    `--stream events` prints what happened to the run instead.
+    An agent's events are shown as readable lines; `--stream events` prints them as they are, and of a script what
+    happened to its run. What did not pass its checks ends with their log.
     """
     name = bare_name(task, "task")
     reader = Reader(context, refresh)
@@ -49,10 +53,11 @@ def logs(
         if row is None:
             click.echo(f"nothing of {name} has started yet{_waits(ledger, name)}", err=True)
             return
-        if stream == "events":
+        if stream == "events" and not row.agent:
             _events(context, reader, ledger, row, follow, tail)
             return
-        printer = Printer(("stdout", "stderr") if stream is None else (stream,), tail)
+        everything = ("events", "stdout", "stderr") if row.agent else ("stdout", "stderr")
+        printer = Printer(everything if stream is None else (stream,), tail)
         source = _source(context, reader, ledger, row, closing)
         quiet = 0
         while True:
@@ -67,10 +72,24 @@ def logs(
             time.sleep(EVERY)
             reader.renew()
         printer.finish(source.scrub)
+        state = next((run for run in ledger.run_rows(row.task, include_cleaned=True) if run.name == row.name), row)
         if not printer.wrote:
-            state = next((run for run in ledger.run_rows(row.task, include_cleaned=True) if run.name == row.name), row)
             reason = f": {state.reason}" if state.reason else ""
             click.echo(f"{row.name} wrote nothing ({state.state}{reason})", err=True)
+        if state.reason == "QAFailed" and stream is None:
+            _checks(
+                state, Home(reader.archive, row.name).checks() or source.checks(), CHECK_LINES if tail is None else tail
+            )
+
+
+def _checks(row: RunRow, log: bytes, lines: int) -> None:
+    """The end of the checks' log, and before it, on standard error, which of them failed."""
+    from reconciler.show.work import check
+
+    failed = "; ".join(check(step) for step in row.qa if step.exit_code != 0)
+    click.echo(f"{row.name} did not pass its checks{f' ({failed})' if failed else ''}; their log ends:", err=True)
+    end = last(log, lines)
+    write(end if end.endswith(b"\n") or not end else end + b"\n")
 
 
 def _pick(ledger: "Ledger", name: str, wanted: str | None) -> RunRow | None:
@@ -128,8 +147,17 @@ def _drain(source: Source, printer: Printer, reader: Reader, row: RunRow, follow
             source = _fallback(reader, row, gone)
             while printer.take(source.read(printer.offsets)):
                 pass
+    if printer.line is None and len(printer.offsets) > 1 and row.agent:
+        printer.line = _line(source.tool())
     printer.show(source.scrub)
     return source
+
+
+def _line(tool: str) -> Line | None:
+    """What makes readable text of a line of that tool's events; None for a tool that nobody knows."""
+    from reconciler.agents.registry import adapter, names
+
+    return adapter(tool).line if tool in names() else None
 
 
 def _ended(ledger: "Ledger", row: RunRow) -> bool:

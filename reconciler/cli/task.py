@@ -1,6 +1,7 @@
 """`reconciler task …`: edit Task documents."""
 
 import re
+import sys
 from collections.abc import Mapping, Set
 from typing import Any
 
@@ -9,46 +10,18 @@ import click
 from reconciler.cli.arguments import bare
 from reconciler.cli.completion import names
 from reconciler.cli.context import Context
-from reconciler.cli.editing import edit_options, finish, listed, open_workplace, pairs
+from reconciler.cli.editing import edit_options, finish, listed, open_workplace
+from reconciler.cli.task_new import new
+from reconciler.cli.task_prompt import prompt
 from reconciler.errors import ReconcilerError, UsageError
 
 
 @click.group()
 def task() -> None:
-    """Write, close, reopen or rerun tasks."""
+    """Write, close, reopen, rerun or follow up tasks; see what an agent would be told."""
 
 
-@task.command()
-@click.argument("name")
-@click.option("--run", "script", metavar="SCRIPT", help="What to do: a shell script.")
-@click.option("--run-file", type=click.File("r", encoding="utf-8"), help="Read the script from a file, or from `-`.")
-@click.option("--title", help="One line for people.")
-@click.option("--description", help="More for people.")
-@click.option("--priority", type=click.Choice(["urgent", "high", "normal", "low"]), help="Who goes first.")
-@click.option("--host", help="The host to run on.", shell_complete=names("host"))
-@click.option("--host-selector", multiple=True, metavar="KEY=VALUE", help="Labels of the host. May be repeated.")
-@click.option("--env", multiple=True, metavar="KEY=VALUE", help="Environment of the worker. May be repeated.")
-@click.option("--secret", multiple=True, metavar="NAME[=FROM]", help="Name of a secret. May be repeated.")
-@click.option("--timeout", metavar="DURATION", help="Longest time for one attempt.")
-@click.option("--idle-timeout", metavar="DURATION", help="Longest time without output and work.")
-@click.option("--retries", type=int, metavar="N", help="Further attempts after one that failed.")
-@click.option("--backoff", metavar="DURATION", help="Wait before the first of them.")
-@click.option("--max-backoff", metavar="DURATION", help="The longest wait between two.")
-@click.option("--replace-after", metavar="DURATION", help="Start elsewhere when its host was unseen for so long.")
-@click.option("--depends-on", multiple=True, metavar="TASK", help="Start after it succeeded. May be repeated.")
-@click.option("--rerun", metavar="VALUE", help="A new value runs the task again.")
-@click.option("--update-policy", type=click.Choice(["restart", "ignore"]), help="What an edit does to a run.")
-@click.option("--suspend", is_flag=True, default=None, help="Start nothing yet.")
-@click.option("--label", multiple=True, metavar="KEY=VALUE", help="For `-l`. May be repeated.")
-@edit_options
-@click.pass_obj
-def new(context: Context, /, name: str, label: tuple[str, ...], no_commit: bool, push: bool, **fields: Any) -> int:
-    """Write tasks/NAME.yaml; the options are the fields of a Task (`reconciler explain task`)."""
-    name = bare(name, "task")
-    place = open_workplace(context)
-    place.add("Task", name, spec_of(fields), pairs(label, "--label"))
-    then = "the next cycle starts it (`reconciler plan` shows where)"
-    return finish(place, f"add task {name}", no_commit=no_commit, push=push, then=then)
+task.add_command(new)
 
 
 @task.command()
@@ -97,6 +70,43 @@ def rerun(context: Context, tasks: tuple[str, ...], no_commit: bool, push: bool)
     return finish(place, f"rerun {listed(found)}", no_commit=no_commit, push=push, then=then)
 
 
+@task.command("follow-up")
+@click.argument("name", metavar="NAME", shell_complete=names("task"))
+@click.argument("request", metavar="REQUEST|-")
+@edit_options
+@click.pass_obj
+def follow_up(context: Context, name: str, request: str, no_commit: bool, push: bool) -> int:
+    """Ask for more on the same branch, worktree and pull request; `-` reads the request from standard input.
+
+    It starts when the work before it has ended, in whatever state: this also answers the question of a blocked task.
+    """
+    name = bare(name, "task")
+    text = (_standard_input() if request == "-" else request).strip()
+    if not text:
+        raise UsageError(f'a follow-up asks for something: `reconciler task follow-up {name} "what shall be done"`')
+    place = open_workplace(context)
+    site = place.find("Task", name)
+    if "run" in site.spec:
+        raise UsageError(
+            f"{name} runs a script, no agent: edit it, or run it again with `reconciler task rerun {name}`"
+        )
+    place.append(site, ("spec", "followUps"), {"request": f"{text}\n" if "\n" in text else text})
+    then = f"the next cycle after the work before it starts it; `reconciler task prompt {name}` shows what is sent"
+    if site.spec.get("state") == "closed":
+        then = f"`reconciler task reopen {name}`: nothing of a closed task starts"
+    return finish(place, f"follow up task {name}", no_commit=no_commit, push=push, then=then)
+
+
+task.add_command(prompt)
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise UsageError("standard input is not UTF-8: a request has to be text") from None
+
+
 def _unused(spec: Mapping[str, Any], used: Set[str]) -> int | str:
     """The next value of `rerun` that gives work which never ran: values may have been used before, and removed."""
     from reconciler.load.digest import digest
@@ -127,48 +137,3 @@ def following(value: Any) -> int | str:
     text = value if isinstance(value, str) else str(value).lower()
     counted = re.fullmatch(r"(.*)\+(\d{1,9})", text, re.DOTALL | re.ASCII)
     return f"{counted[1]}+{int(counted[2]) + 1}" if counted else f"{text}+1"
-
-
-def spec_of(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as the fields of a Task's spec, in the order of a file; absent ones are left out. Raises UsageError."""
-    script, file = fields["script"], fields["run_file"]
-    if (script is None) == (file is None):
-        raise UsageError("say what to do: --run SCRIPT, or --run-file FILE (`-` for standard input)")
-    retries = {"limit": fields["retries"], "backoff": fields["backoff"], "maxBackoff": fields["max_backoff"]}
-    selector = pairs(fields["host_selector"], "--host-selector")
-    spec = {
-        "title": fields["title"],
-        "description": fields["description"],
-        "priority": fields["priority"],
-        "suspend": fields["suspend"],
-        "host": fields["host"] and bare(fields["host"], "host"),
-        "hostSelector": {"matchLabels": selector} if selector else None,
-        "env": pairs(fields["env"], "--env"),
-        "secrets": [_secret(text) for text in fields["secret"]],
-        "timeout": fields["timeout"],
-        "idleTimeout": fields["idle_timeout"],
-        "retries": {key: value for key, value in retries.items() if value is not None},
-        "replaceAfter": fields["replace_after"],
-        "dependsOn": [bare(name, "task") for name in fields["depends_on"]],
-        "updatePolicy": fields["update_policy"],
-        "rerun": _number(fields["rerun"]),
-        "run": _script(script, file),
-    }
-    return {key: value for key, value in spec.items() if value is not None and value not in ({}, [])}
-
-
-def _script(script: str | None, file: Any) -> str:
-    try:
-        text = script if script is not None else str(file.read())
-    except UnicodeDecodeError:
-        raise UsageError(f"{file.name} is not UTF-8: a script has to be text") from None
-    return text if text.endswith("\n") or "\n" not in text else f"{text}\n"
-
-
-def _secret(text: str) -> str | dict[str, str]:
-    name, equals, origin = text.partition("=")
-    return {"name": name, "from": origin} if equals else name
-
-
-def _number(text: str | None) -> int | str | None:
-    return int(text) if text and re.fullmatch(r"\d{1,15}", text, re.ASCII) else text
