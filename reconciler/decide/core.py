@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.decide import lease as leases
-from reconciler.decide import prune, status
+from reconciler.decide import prune, status, trees
 from reconciler.decide.hosts import on_books
+from reconciler.decide.limits import room
 from reconciler.decide.order import in_order
-from reconciler.decide.place import loads
 from reconciler.decide.runs import Verdict, judge
 from reconciler.decide.scene import Scene, look
 from reconciler.decide.tasks import Fate, settle_fate
@@ -32,6 +32,7 @@ def decide(desired: Desired, observed: Observed, memory: Memory, now: float, opt
     fates = _fates(scene, lease, verdicts)
     changes = [verdict.change for verdict in verdicts if verdict.change]
     changes += [fate.launch for fate in fates.values() if fate.launch]
+    changes += trees.leaving(scene)
     changes.sort(key=lambda change: _RANK[change.action])
     parts = prune.hold(scene, changes)
     fates = _lend_patience({**fates, **_held(fates, parts)})
@@ -68,12 +69,12 @@ def _fates(scene: Scene, lease: leases.Lease, verdicts: Sequence[Verdict]) -> di
     by_task: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         by_task.setdefault(verdict.known.name.task, []).append(verdict)
-    used, fates = loads(scene), {}
+    taken, fates = room(scene), {}
     for task in in_order(scene):
-        fate = settle_fate(scene, lease, task, tuple(by_task.get(task.name, ())), used)
+        fate = settle_fate(scene, lease, task, tuple(by_task.get(task.name, ())), taken)
         fates[task.name] = fate
         if fate.launch:
-            used[fate.launch.host] += 1
+            taken.take(fate.launch)
     for name, why in sorted(scene.desired.invalid.items()):
         if name not in scene.desired.tasks:
             fates[name] = Fate(Wait(name, _no_good_version(why), person=True))
@@ -165,5 +166,6 @@ def _forgettable(scene: Scene) -> frozenset[str]:
         pending = known.report is None and known.result is None
         if there or unsure or pending:
             former.discard(known.host)
+    former -= {spot.key for spot in scene.spots.values() if trees.worktrees(spot)}
     waiting = {spot.key for spot in scene.spots.values() if isinstance(spot.look, Unseen) and spot.look.asking}
     return frozenset(former - waiting)

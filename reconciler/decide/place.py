@@ -1,6 +1,7 @@
 """Where a launch goes: slots, and the least loaded host that may take it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from reconciler.decide import words
 from reconciler.decide.hosts import Spot
@@ -20,19 +21,30 @@ def loads(scene: Scene) -> dict[str, int]:
     return used
 
 
-def choose(scene: Scene, task: Task, used: Mapping[str, int]) -> str | Wait:
-    """Takes a task and the slots taken so far; returns the host's key, or why none can take it."""
+def choose(scene: Scene, task: Task, used: Mapping[str, int], program: str = "", home: str = "") -> str | Wait:
+    """Takes a task and the slots taken so far; returns the host's key, or why none can take it.
+
+    `program`: what has to be on its PATH, as far as anybody knows; `home`: the host that has its worktree, which it
+    waits for as long as that matches.
+    """
     hosts = {key: spot for key, spot in scene.spots.items() if spot.declared}
     if task.host and task.host not in hosts:
         return Wait(task.name, f"no host is named {task.host}", person=True)
     matching = {key: spot for key, spot in hosts.items() if _matches(task, spot.host)}
     if not matching:
         return Wait(task.name, _no_match(task), person=True)
+    if home in matching:
+        matching = {home: matching[home]}
+    lacking = [key for key, spot in matching.items() if spot.seen and spot.seen.facts.programs.get(program) is False]
+    if len(lacking) == len(matching):
+        return Wait(task.name, f"{program} is not installed on {words.listing(lacking)}", person=True)
+    matching = {key: spot for key, spot in matching.items() if key not in lacking}
     refusals = {key: _refusal(spot, used[key]) for key, spot in matching.items()}
     free = [key for key, refusal in refusals.items() if refusal is None]
     if free:
         return min(free, key=lambda key: (used[key] / matching[key].host.slots, key))
-    return _full(scene, task, matching, used, {key: word for key, word in refusals.items() if word})
+    wait = _full(scene, task, matching, used, {key: word for key, word in refusals.items() if word})
+    return replace(wait, why=f"{wait.why}; its worktree is there") if home in matching else wait
 
 
 # Why a host takes nothing new, and whether only a person ends that.

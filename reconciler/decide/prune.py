@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reconciler.decide import words
 from reconciler.decide.hosts import on_books
 from reconciler.decide.scene import Known, Scene
+from reconciler.decide.trees import worktrees
 from reconciler.model.change import Action, Change
 
 
@@ -34,9 +35,9 @@ def overdue(scene: Scene) -> frozenset[tuple[str, str]]:
 
 def leaving(scene: Scene) -> frozenset[str]:
     """Takes a scene; returns the tasks that left git and still have something on a host, seen or not."""
-    return frozenset(
-        task for task, runs in scene.tasks.items() if scene.left_git(task) and any(_remains(known) for known in runs)
-    )
+    there = {task for task, runs in scene.tasks.items() if any(_remains(known) for known in runs)}
+    there |= {task for spot in scene.spots.values() for task, _ in worktrees(spot).values()}
+    return frozenset(task for task in there if scene.left_git(task))
 
 
 def hold(scene: Scene, changes: Sequence[Change]) -> Sorted:

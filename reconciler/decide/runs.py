@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reconciler.decide import words
 from reconciler.decide.scene import Known, Scene
-from reconciler.decide.steps import attempts_used
+from reconciler.decide.steps import leg_of
 from reconciler.model.change import Action, Change, Wait
 from reconciler.model.fleet import Suspend
 from reconciler.model.observed import Unseen
@@ -57,8 +57,7 @@ class Case:
 
     def _last_attempt(self) -> bool:
         task = self.scene.desired.tasks.get(self.known.name.task)
-        runs = self.scene.steps[(self.known.name.task, self.known.name.digest)]
-        return task is not None and attempts_used(runs) + 1 > task.retries.limit
+        return task is not None and leg_of(self.scene, task, self.known).used + 1 > task.retries.limit
 
 
 Rung = Callable[[Case], Verdict | None]
@@ -240,7 +239,12 @@ def _replaced(case: Case) -> str:
     task = case.scene.desired.tasks.get(case.known.name.task)
     if task is None or task.update_policy is UpdatePolicy.IGNORE:
         return ""
-    return "" if case.known.name.digest in {step.digest for step in task.steps} else "its spec changed"
+    digests, digest, generation = [step.digest for step in task.steps], case.known.name.digest, case.known.generation
+    if digest not in digests:
+        # What worked in the worktree of another digest's run went on with that: it was a follow-up.
+        return "its follow-up was removed" if generation in set(digests[:1]) - {digest} else "its spec changed"
+    # A follow-up on the work of a digest that the task does not have any more: that work begins anew.
+    return "its spec changed" if digest != digests[0] and generation not in ("", digests[0]) else ""
 
 
 def _drained(case: Case) -> str:

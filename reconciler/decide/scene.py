@@ -8,10 +8,13 @@ from reconciler.model.change import Options
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, RunMemory
 from reconciler.model.observed import Observed, Seen, Unseen
-from reconciler.model.run import Result, RunName, RunReport, State
+from reconciler.model.run import WORKING, Result, RunName, RunReport, State
 
 # A mark whose text says nothing still says that the run is over: finished work never runs again.
 UNTOLD = Result(State.LOST, "SupervisorGone", last=True)
+
+# Ends of which the worker has the last word: its output may make each of them another, or Blocked.
+TELLING = (State.SUCCEEDED, State.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Known:
         if self.result is not None:
             return self.result.state
         if self.report is not None:
-            working = self.report.started and self.report.phase == "work"
+            working = self.report.started and self.report.phase in WORKING
             return State.UNKNOWN if self.report.bad else State.RUNNING if working else State.PREPARING
         asking = self.spot is not None and isinstance(self.spot.look, Unseen) and self.spot.look.asking
         known = self.memory is not None and (self.seen is not None or asking)
@@ -88,12 +91,46 @@ class Known:
         return self.memory is not None and self.memory.collected
 
     @property
-    def untold(self) -> bool:
-        """It ended, and what its worker said of that is not here yet: it may turn out to be another end."""
-        if self.result is None or self.result.state not in (State.SUCCEEDED, State.FAILED):
+    def coming(self) -> bool:
+        """It ended, and result and logs are still to be collected from a host that was seen."""
+        if self.result is None or self.void or self.collected:
             return False
         here = self.report is not None and not self.report.bad and not (self.spot and self.spot.stranger)
-        return here and bool(self.directory) and not self.collected
+        return here and bool(self.directory)
+
+    @property
+    def untold(self) -> bool:
+        """It ended, and what its worker said of that is not here yet: it may turn out to be another end."""
+        return self.result is not None and self.result.state in TELLING and self.coming
+
+    @property
+    def cancel(self) -> str:
+        """Why it was cancelled: the word that its host recorded."""
+        return (self.report.cancel if self.report else "") or (self.memory.cancel if self.memory else "")
+
+    @property
+    def agent(self) -> str:
+        """The name of its Agent; empty for a script of the task's own, and when nobody knows."""
+        return (self.report.agent if self.report else "") or (self.memory.agent if self.memory else "")
+
+    @property
+    def variant(self) -> str:
+        """The variant of its Agent, as far as the ledger knows."""
+        return self.memory.variant if self.memory and self.memory.agent == self.agent else ""
+
+    @property
+    def worktree(self) -> str:
+        """The name of the worktree it works in; empty for a script of the task's own, and when nobody knows."""
+        return (self.report.worktree if self.report else "") or (self.memory.worktree if self.memory else "")
+
+    @property
+    def generation(self) -> str:
+        """The digest of the first step that its worktree was made for; empty when nobody knows."""
+        return self.worktree.rpartition("-")[0].rpartition("-")[2]
+
+    def uses(self, tree: str) -> bool:
+        """Whether it works in the worktree of that name, as far as anybody knows."""
+        return tree in (self.worktree, self.id)
 
     @property
     def directory(self) -> str:
@@ -194,9 +231,7 @@ def look(desired: Desired, observed: Observed, memory: Memory, now: float, optio
 
 def _told(remembered: Result, reported: Result) -> bool:
     """Whether the ledger knows better than the host how a run ended, since it has read what the worker said of it."""
-    if remembered.state is State.BLOCKED:
-        return reported.state in (State.SUCCEEDED, State.FAILED)
-    return remembered.reason == "InvalidResult" and reported.state is State.SUCCEEDED
+    return reported.state in TELLING and remembered.state in (State.BLOCKED, *TELLING)
 
 
 def _first(one: float | RunReport | None, other: float | RunMemory | None) -> float | None:

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from reconciler.decide import words
 from reconciler.decide.scene import Known, Scene
-from reconciler.decide.steps import standing, strays
+from reconciler.decide.steps import legs, standing, strays
 from reconciler.decide.tasks import Fate
 from reconciler.model.change import TaskStatus
 from reconciler.model.run import State
@@ -24,6 +25,8 @@ def status(scene: Scene, task: Task, fate: Fate | None) -> TaskStatus:
         row = replace(row, state=State.PENDING, why=fate.launch.why)
     elif fate.wait is not None:
         row = replace(row, state=row.state if living else State.PENDING, why=fate.wait.why)
+    elif fate.changing and known is not None and known.coming:
+        row = replace(row, state=State.PENDING, why=f"{_ended(known)}, and its result is being collected")
     elif fate.keep and not living:
         row = replace(row, why=_done(scene, task, known))
     frozen = "task file is invalid: stands at its last good version" if task.name in scene.desired.frozen else ""
@@ -43,10 +46,9 @@ def _shown(scene: Scene, task: Task) -> Known | None:
     at = standing(scene, task)
     if at.end is not None:
         return at.end
-    for step in reversed(task.steps):
-        runs = [known for known in scene.steps.get((task.name, step.digest), ()) if not known.void]
-        if runs:
-            return runs[-1]
+    for leg in reversed(tuple(legs(scene, task))):
+        if known := leg.end or leg.latest:
+            return known
     before = strays(scene, task) if task.closed or at.ignored else ()
     return max(before, key=lambda known: (known.ended_at or 0.0, known.name)) if before else None
 
@@ -64,6 +66,10 @@ def _row(task: str, known: Known | None) -> TaskStatus:
         started_at=known.started_at,
         ended_at=known.ended_at,
     )
+
+
+def _ended(known: Known) -> str:
+    return f"ended {words.ended(str(known.state), known.result.reason if known.result else '')}"
 
 
 def _done(scene: Scene, task: Task, known: Known | None) -> str:

@@ -1,25 +1,103 @@
 """Steps of a task: which is over for good, how many attempts it used, which attempt comes next."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from reconciler.decide.crew import crew
 from reconciler.decide.scene import Known, Scene
 from reconciler.model.run import State
-from reconciler.model.task import Retries, Task, UpdatePolicy
+from reconciler.model.task import AgentRef, Step, Task, UpdatePolicy
 
 # The agent was turned away before it worked: no attempt of the task's.
 NO_ATTEMPT = frozenset({"RateLimited", "QuotaExceeded"})
+DENIED = "AuthFailed"  # none either, as long as another agent is left that was not
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One step of a task, and everything that is known of it."""
+
+    task: Task
+    index: int
+    step: Step
+    runs: tuple[Known, ...] = ()  # of that step, by attempt
+    chain: tuple[Known, ...] = ()  # the runs that ended the steps before it, as far as it goes on with their work
+    crew: tuple[AgentRef, ...] = ()  # the agents that may work on it, the first choice in front; a script has none
+
+    @property
+    def denied(self) -> frozenset[str]:
+        """The agents that were not let in on this step."""
+        failed = (known for known in self.runs if known.result is not None and known.result.reason == DENIED)
+        return frozenset(known.agent for known in failed)
+
+    @property
+    def counted(self) -> tuple[Known, ...]:
+        """The failures that count against `retries`."""
+        spare = any(ref.name not in self.denied for ref in self.crew)
+        return tuple(known for known in self.runs if known.failed and not _turned_away(known, spare=spare))
+
+    @property
+    def used(self) -> int:
+        """How many attempts are used."""
+        return len({known.name for known in self.counted})
+
+    @property
+    def latest(self) -> Known | None:
+        """Its newest run that is not void."""
+        return next((known for known in reversed(self.runs) if not known.void), None)
+
+    @property
+    def end(self) -> Known | None:
+        """The run that ended it for good, if one did."""
+        for state in (State.SUCCEEDED, State.BLOCKED):
+            for known in self.runs:
+                if known.result is not None and known.result.state is state:
+                    return known
+        failures = self.counted
+        for known in failures:
+            if known.result is not None and known.result.last:
+                return known
+        return failures[-1] if failures and self.used > self.task.retries.limit else None
+
+    @property
+    def waits_after(self) -> Known | None:
+        """The failure whose backoff has to be over. Who was turned away is waited for in another way."""
+        failures = self.counted if self.crew else tuple(known for known in self.runs if known.failed)
+        return failures[-1] if failures else None
+
+    def retry_at(self, now: float) -> float | None:
+        """When its backoff ends, None when nothing has failed."""
+        last, retries = self.waits_after, self.task.retries
+        if last is None:
+            return None
+        doubled = retries.backoff << min(max(self.used - 1, 0), 40)
+        return (now if last.ended_at is None else last.ended_at) + min(doubled, retries.max_backoff)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a task is in its list of steps."""
+    """Where a task is in its list of steps: at the first that has not ended for good, else at the last."""
 
-    index: int  # of the step that is meant; the last one when all are over
-    digest: str
-    runs: tuple[Known, ...]  # of that step, by attempt
+    leg: Leg
     over: bool = False  # every step has ended for good
     end: Known | None = None  # the run that ended the last step, when over
     ignored: bool = False  # `updatePolicy: ignore` leaves this digest alone
+    chain: tuple[Known, ...] = ()  # the ended runs that the next attempt, or a follow-up to come, goes on with
+
+    @property
+    def index(self) -> int:
+        """The place of the step that is meant."""
+        return self.leg.index
+
+    @property
+    def digest(self) -> str:
+        """Its digest."""
+        return self.leg.step.digest
+
+    @property
+    def runs(self) -> tuple[Known, ...]:
+        """Its runs, by attempt."""
+        return self.leg.runs
 
     @property
     def next_attempt(self) -> int:
@@ -27,54 +105,46 @@ class Standing:
         return 1 + max((known.name.attempt for known in self.runs), default=0)
 
 
-def attempts_used(runs: tuple[Known, ...]) -> int:
-    """Takes the runs of one step; returns how many of them count against `retries`."""
-    return len({known.name for known in runs if _counts(known)})
-
-
-def ending(runs: tuple[Known, ...], retries: Retries) -> Known | None:
-    """Takes the runs of one step; returns the run that ended it for good, if one did."""
-    for state in (State.SUCCEEDED, State.BLOCKED):
-        for known in runs:
-            if known.result is not None and known.result.state is state:
-                return known
-    failures = [known for known in runs if known.failed]
-    for known in failures:
-        if known.result is not None and known.result.last:
-            return known
-    return failures[-1] if failures and attempts_used(runs) > retries.limit else None
-
-
-def retry_at(runs: tuple[Known, ...], retries: Retries, now: float) -> float | None:
-    """Takes the runs of one step; returns when its backoff ends, None when nothing has failed."""
-    failures = [known for known in runs if known.failed]
-    if not failures:
-        return None
-    doubled = retries.backoff << min(max(attempts_used(runs) - 1, 0), 40)
-    ended_at = failures[-1].ended_at
-    return (now if ended_at is None else ended_at) + min(doubled, retries.max_backoff)
+def legs(scene: Scene, task: Task) -> Iterator[Leg]:
+    """Takes a task; gives its steps in order, each with the runs that it goes on with."""
+    ends: list[Known] = []
+    for index, step in enumerate(task.steps):
+        runs = scene.steps.get((task.name, step.digest), ())
+        chain = _chain(ends)
+        leg = Leg(task, index, step, runs, chain, crew(scene, task, chain[-1] if chain else None))
+        yield leg
+        end = _newest(strays(scene, task)) if index == 0 and _ignored(scene, task, runs) else leg.end
+        ends += [end] if end else []
 
 
 def standing(scene: Scene, task: Task) -> Standing:
     """Takes a task; returns the first step that has not ended for good, or that all have."""
-    last = Standing(0, "", (), over=True)
-    for index, step in enumerate(task.steps):
-        runs = scene.steps.get((task.name, step.digest), ())
-        if index == 0 and _ignored(scene, task, runs):
-            last = Standing(0, step.digest, runs, over=True, ignored=True)
-            continue
-        end = ending(runs, task.retries)
-        if end is None:
-            return Standing(index, step.digest, runs)
-        last = Standing(index, step.digest, runs, over=True, end=end)
+    last = Standing(Leg(task, 0, Step("")), over=True)
+    ends: list[Known] = []
+    for leg in legs(scene, task):
+        ignored = leg.index == 0 and _ignored(scene, task, leg.runs)
+        end = _newest(strays(scene, task)) if ignored else leg.end
+        more = leg.index + 1 < len(task.steps)
+        # What its worker said may make another end of it: the next step starts after that was read.
+        if not ignored and (end is None or (more and any(known.coming for known in leg.runs))):
+            return Standing(leg, chain=leg.chain)
+        ends += [end] if end else []
+        last = Standing(leg, over=True, end=None if ignored else end, ignored=ignored, chain=_chain(ends))
     return last
 
 
 def first_step(scene: Scene, task: Task) -> Known | None:
     """Takes a task; returns the run that ended its first step for good, if one did: what dependents wait for."""
-    if not task.steps:
-        return None
-    return ending(scene.steps.get((task.name, task.steps[0].digest), ()), task.retries)
+    return next((leg.end for leg in legs(scene, task)), None)
+
+
+def leg_of(scene: Scene, task: Task, known: Known) -> Leg:
+    """Takes a run of a task; returns its step, which may be none of the task's any more."""
+    for leg in legs(scene, task):
+        if leg.step.digest == known.name.digest:
+            return leg
+    runs = scene.steps.get((task.name, known.name.digest), ())
+    return Leg(task, 0, Step(known.name.digest), runs, crew=crew(scene, task, None))
 
 
 def strays(scene: Scene, task: Task) -> tuple[Known, ...]:
@@ -84,11 +154,25 @@ def strays(scene: Scene, task: Task) -> tuple[Known, ...]:
     return tuple(known for known in runs if known.name.digest not in digests and not known.void)
 
 
+def _newest(runs: tuple[Known, ...]) -> Known | None:
+    return max(runs, key=lambda known: (known.ended_at or 0.0, known.name), default=None)
+
+
+def _chain(ends: list[Known]) -> tuple[Known, ...]:
+    """Of the ends so far those that belong to the work of the first: an edit starts a generation of its own."""
+    if not ends:
+        return ()
+    born = ends[0].generation or ends[0].name.digest
+    return (ends[0], *(known for known in ends[1:] if known.generation in ("", born)))
+
+
 def _ignored(scene: Scene, task: Task, runs: tuple[Known, ...]) -> bool:
     if task.update_policy is not UpdatePolicy.IGNORE or any(not known.void for known in runs):
         return False
     return any(known.rerun_key == task.rerun_key for known in strays(scene, task))
 
 
-def _counts(known: Known) -> bool:
-    return known.failed and known.result is not None and known.result.reason not in NO_ATTEMPT
+def _turned_away(known: Known, *, spare: bool) -> bool:
+    reason = known.result.reason if known.result is not None else ""
+    # Who was not let in is known by name, else the step would begin again once the ledger was lost.
+    return reason in NO_ATTEMPT or (reason == DENIED and spare and bool(known.agent))

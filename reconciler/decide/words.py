@@ -26,6 +26,20 @@ def size(amount: int | None) -> str:
     return f"{value:.0f}Ti" if value >= 10 else f"{value:.1f}Ti"
 
 
+def amount(number: float) -> str:
+    """Takes an amount of money; returns it without digits that nobody needs: `5`, `5.02`."""
+    return f"{round(number, 4):.10g}"
+
+
+def opening(text: str, most: int = 40) -> str:
+    """Takes a text; returns its first words in one line, with `…` where it goes on."""
+    whole = " ".join(text.split())
+    if len(whole) <= most:
+        return whole
+    cut = whole[: most + 1].rpartition(" ")[0] or whole[:most]
+    return f"{cut.rstrip(' .,;:')}…"
+
+
 def count(number: int, noun: str) -> str:
     """Takes a number and a noun; returns `1 task`, `2 tasks`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

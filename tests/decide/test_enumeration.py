@@ -142,8 +142,10 @@ def starts(point: tuple[str, ...]) -> bool:
     seen_end = report if report in ENDS else "Succeeded" if report == "mark" else ""
     remembered = "Succeeded" if memory == "collected" else memory if memory in ENDS else ""
     end = seen_end or remembered
+    if report in ("Failed", "Failed last") and memory == "collected":
+        return False  # the ledger has read what its worker said: it Succeeded
     if end in ("Failed", "Lost"):
-        told = report != "Failed" or memory == "collected"  # else its answer may say that it was blocked
+        told = report != "Failed"  # its answer may say that it was blocked
         return task == "retrying" and told
     return end in ("", "Canceled", "Void")
 
