@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers shell unit install system hosts clean
+.PHONY: help demo test lint types layers shell unit real-agents install system hosts clean
 
 help: ## Show what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 demo: $(VENV)/.installed ## Converge the quickstart fleet on this machine, and show it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
@@ -41,6 +41,9 @@ shell: ## shellcheck and bash -n
 unit: $(VENV)/.installed ## All tests
 	@$(BIN)/pytest -n 2 --dist loadgroup --durations 8 || \
 	  { echo "what failed is tried once more, alone:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
+
+real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from npm, and a model API on this machine
+	@RECONCILER_REAL_AGENTS=1 $(BIN)/pytest tests/real -q
 
 hosts: $(VENV)/.installed ## Start three throw-away hosts on this machine, to try things by hand (root)
 	@$(BIN)/python -m tests.machines up 3

@@ -1,0 +1,54 @@
+"""A fleet on this machine whose agents are the real ones, and the model API that they talk to."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.agents import Site, agent, make_remote, project
+from tests.e2e.fleet import Fleet
+from tests.real.programs import CLAUDE, CODEX, Program, why_not
+from tests.standins.model_api import ModelApi
+
+RealFleet = Callable[[Program], tuple[Fleet, Site]]
+
+
+@pytest.fixture
+def model() -> Iterator[ModelApi]:
+    """A model API."""
+    with ModelApi() as api:
+        yield api
+
+
+@pytest.fixture
+def real_fleet(tmp_path: Path, model: ModelApi) -> RealFleet:
+    """Makes a fleet with one host, a project `app`, and the program as agent of its own name."""
+    if why := why_not():
+        pytest.skip(why)
+
+    def make(program: Program) -> tuple[Fleet, Site]:
+        fleet = Fleet(tmp_path)
+        home = tmp_path / "home"
+        home.mkdir()
+        # Its own home: the settings and sessions of whoever runs the tests stay as they are.
+        prelude = f'PATH="{program.install()}:$PATH"; export HOME="{home}"'
+        place = Site(fleet.local(shellPrelude=prelude, slots=8))
+        project(fleet, str(make_remote(tmp_path / "remotes").path))
+        agent(fleet, program.name, **SETTINGS[program.name](model.url))
+        return fleet, place
+
+    return make
+
+
+def _codex(url: str) -> dict[str, object]:
+    provider = f'{{name="loopback",base_url="{url}/v1",wire_api="responses",env_key="CODEX_API_KEY"}}'
+    args = ["-c", "model_provider=loopback", "-c", f"model_providers.loopback={provider}"]
+    return {"model": "gpt-5", "args": args, "env": {"CODEX_API_KEY": "of-nobody"}}
+
+
+def _claude(url: str) -> dict[str, object]:
+    environment = {"ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "of-nobody"}
+    return {"env": {**environment, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}}
+
+
+SETTINGS: dict[str, Callable[[str], dict[str, object]]] = {CODEX.name: _codex, CLAUDE.name: _claude}
