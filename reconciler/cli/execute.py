@@ -17,7 +17,10 @@ from reconciler.errors import ReconcilerError
 @click.option("--run", metavar="RUN|N", help="This run, or this attempt's number.  [default: the newest]")
 @click.pass_obj
 def execute(context: Context, task: str, command: tuple[str, ...], run: str | None) -> int:
-    """Open a shell on TASK's host, in its run's working directory, or run `-- CMD` there. Exits as CMD does."""
+    """Open a shell on TASK's host where its run works (an agent's: its worktree), or run `-- CMD` there.
+
+    Exits as CMD does.
+    """
     from reconciler.cli.opening import build_world, open_fleet
     from reconciler.record.ledger import Ledger
 
@@ -39,7 +42,7 @@ def execute(context: Context, task: str, command: tuple[str, ...], run: str | No
     try:
         return world.remote.shell(
             desired.hosts[row.host],
-            f"{row.directory}/work",
+            row.worktree or f"{row.directory}/work",
             command,
             terminal=sys.stdin.isatty() and sys.stdout.isatty(),
             only=len(desired.hosts) == 1,

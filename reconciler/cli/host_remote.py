@@ -92,7 +92,8 @@ def print_checks(
 def reset(context: Context, name: str, yes: bool, output: str) -> int:
     """Empty a host's workspace; what has finished still never runs again.
 
-    Refused while a run is active there. The lease, the workspace's identity and the completion marks stay.
+    Refused while a run is active there. The lease, the workspace's identity and the completion marks stay. Checkouts
+    go with everything in them: what was never pushed is counted, and is gone then.
     """
     from reconciler.act.reset import reset_host
     from reconciler.cli.opening import controller, open_fleet
@@ -101,8 +102,8 @@ def reset(context: Context, name: str, yes: bool, output: str) -> int:
 
     name = bare(name, "host")
     if not yes and not sys.stdin.isatty():
-        raise UsageError(f"this removes every run directory on {name}: confirm with --yes")
-    if not yes and not click.confirm(f"Remove every run directory on {name}?", err=True):
+        raise UsageError(f"this removes every run directory, checkout and worktree on {name}: confirm with --yes")
+    if not yes and not click.confirm(f"Remove every run directory, checkout and worktree on {name}?", err=True):
         raise ReconcilerError(f"nothing was removed from {name}")
     fleet = open_fleet(context)
     with controller(context, fleet, "host reset") as world:
@@ -117,8 +118,11 @@ def reset(context: Context, name: str, yes: bool, output: str) -> int:
     if output in ("json", "yaml"):
         print_document(envelope({"removed": counts}, revision=desired.revision), output)
     else:
-        removed = ", ".join(f"{count} {word}" for word, count in counts.items())
-        click.echo(f"{name} is empty: {removed or 'there was no workspace'}")
+        from reconciler.show.work import removed
+
+        click.echo(
+            f"{name} is empty: {removed(counts) or ('nothing was there' if counts else 'there was no workspace')}"
+        )
     return 0
 
 

@@ -11,7 +11,7 @@ from reconciler.model.run import State
 from reconciler.show.items import agent_items, host_items, project_items, run_items, task_items
 from reconciler.show.paper import Paper
 from reconciler.show.tables import agent_table, host_table, project_table, run_table, task_table
-from reconciler.show.work import check, cost, pull_request
+from reconciler.show.work import check, cost, pull_request, removed
 
 NOW = 1_795_219_200.0
 TASKS = [
@@ -191,6 +191,22 @@ def test_pull_requests(url: str, short: str) -> None:
 
 def test_checks() -> None:
     assert [check(step) for step in FIX_RUN.qa] == ["build ok 2s", "test failed with exit code 1 after 14s"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({}, ""),
+        ({"runs": 0, "cache": 0, "trash": 0, "left": 0}, ""),
+        (
+            {"unpushed": 1, "cache": 1, "runs": 3, "worktrees": 2, "checkouts": 1, "left": 0},
+            "3 run directories, 2 worktrees, 1 checkout, 1 cache, 1 of the worktrees had work that was never pushed",
+        ),
+        ({"runs": 1, "news": 2}, "1 run directory, 2 news"),
+    ],
+)
+def test_what_a_reset_removed(counts: dict[str, int], said: str) -> None:
+    assert removed(counts) == said
 
 
 KEYS = [
