@@ -42,6 +42,7 @@ HINTS = {
     "expected key": "check the indentation of this line and the one above it",
     "expected '-' indicator": "check the indentation of this line and the one above it",
     "could not find expected ':'": "a key needs `: ` after it",
+    "unexpected ':'": "between braces, quote a value that contains `:`",
     "unexpected end of stream": "the quote is not closed",
     "expected ',' or": "the bracket is not closed, or a comma is missing",
     "tab character": "indent with spaces",

@@ -71,3 +71,25 @@ class Work:
         self.git("add", "--all")
         self.git("commit", "--quiet", "--allow-empty", "-m", message)
         return self.git("rev-parse", "HEAD")
+
+
+def project(name: str, *lines: str) -> str:
+    """Return a Project document with more lines in its spec."""
+    return document("Project", name, *(lines or ("repoUrl: https://github.com/example/web",)))
+
+
+def agent(name: str, *lines: str) -> str:
+    """Return an Agent document with the lines of its spec."""
+    return document("Agent", name, *lines)
+
+
+def work_of(name: str, *lines: str, agent: str = "claude", project: str = "web", prompt: str = "Do it.") -> str:
+    """Return a Task document for an agent (of the Fleet's defaults when it is empty) with more lines in its spec."""
+    who = [f"agent: {agent}"] if agent else []
+    return document("Task", name, f"project: {project}", *who, f"prompt: {prompt}", *lines)
+
+
+def document(kind: str, name: str, *lines: str) -> str:
+    """Return a document with the lines of its spec."""
+    spec = "".join(f"  {line}\n" for line in lines)
+    return f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec:\n{spec}"
