@@ -1,5 +1,6 @@
 """A fleet on this machine whose agents are the real ones, and the model API that they talk to."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.e2e.agents import Site, agent, make_remote, project
 from tests.e2e.fleet import Fleet
-from tests.real.programs import CLAUDE, CODEX, Program, why_not
+from tests.real.programs import CLAUDE, CODEX, OPENCODE, Program, why_not
 from tests.standins.model_api import ModelApi
 
 RealFleet = Callable[[Program], tuple[Fleet, Site]]
@@ -51,4 +52,23 @@ def _claude(url: str) -> dict[str, object]:
     return {"env": {**environment, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}}
 
 
-SETTINGS: dict[str, Callable[[str], dict[str, object]]] = {CODEX.name: _codex, CLAUDE.name: _claude}
+def _opencode(url: str) -> dict[str, object]:
+    model = "anthropic/claude-sonnet-4-5"
+    options = {"baseURL": f"{url}/v1", "apiKey": "of-nobody"}
+    config = {
+        "autoupdate": False,
+        "share": "disabled",
+        "small_model": model,
+        "provider": {"anthropic": {"options": options}},
+    }
+    return {
+        "model": model,
+        "env": {"OPENCODE_CONFIG_CONTENT": json.dumps(config), "OPENCODE_DISABLE_MODELS_FETCH": "1"},
+    }
+
+
+SETTINGS: dict[str, Callable[[str], dict[str, object]]] = {
+    CODEX.name: _codex,
+    CLAUDE.name: _claude,
+    OPENCODE.name: _opencode,
+}

@@ -38,6 +38,7 @@ CODEX = Program("codex", "@openai/codex", "0.169.0", ".bin/codex")
 # The package's own program is a placeholder until its install script has run; the platform's package has the real one.
 _MACHINE = {"x86_64": "x64", "aarch64": "arm64"}.get(os.uname().machine, "x64")
 CLAUDE = Program("claude", "@anthropic-ai/claude-code", "2.1.197", f"@anthropic-ai/claude-code-linux-{_MACHINE}/claude")
+OPENCODE = Program("opencode", "opencode-ai", "1.18.33", f"opencode-linux-{_MACHINE}/bin/opencode")
 
 
 def why_not() -> str:
