@@ -52,10 +52,7 @@ def agent_rows(ledger: "Ledger") -> list[AgentRow]:
     for run in ledger.run_rows(include_cleaned=True):
         if run.agent:
             runs.setdefault(_name(run.agent), []).append(run)
-    cooling: dict[str, float] = {}
-    for memory in ledger.memory().runs.values():
-        if memory.agent and memory.cool_until is not None:
-            cooling[memory.agent] = max(memory.cool_until, cooling.get(memory.agent, 0.0))
+    cool = _cooling(ledger)
     rows = []
     for name in sorted({*documents, *tasks, *(name for name, mine in runs.items() if _active(mine))}):
         row = _agent(documents[name]) if name in documents else AgentRow(name, tool=name)
@@ -65,7 +62,7 @@ def agent_rows(ledger: "Ledger") -> list[AgentRow]:
                 row,
                 tasks=tasks.count(name),
                 active=_active(mine),
-                cool_until=cooling.get(name),
+                cool_until=cool.get(name),
                 cost_usd=_cost(mine),
             )
         )
@@ -85,6 +82,19 @@ def _agent(document: Document) -> AgentRow:
         file=document.source.file,
         line=document.source.line,
     )
+
+
+def _cooling(ledger: "Ledger") -> dict[str, float]:
+    """Agent → until when nothing of it starts, as deciding sees it: the ledger's runs say all of that."""
+    from reconciler.clock import now
+    from reconciler.decide.limits import cooling
+    from reconciler.decide.scene import look
+    from reconciler.model.change import Options
+    from reconciler.model.desired import Desired
+    from reconciler.model.fleet import Fleet
+
+    scene = look(Desired("", Fleet("", "")), {}, ledger.memory(), now(), Options())
+    return {name: found.until for name, found in cooling(scene).items()}
 
 
 def _documents(ledger: "Ledger", kind: str) -> list[Document]:

@@ -39,11 +39,8 @@ def prompt(context: Context, name: str, step: int | None, worktree: bool) -> Non
             raise unknown("task", name, desired.tasks)
         if task.agent is None:
             raise ReconcilerError(f"no agent is told anything for {name}: it runs a script, which is all of its work")
-        index = _next(desired, ledger, task) if step is None else step
-        if index >= len(task.steps):
-            last = len(task.steps) - 1
-            raise UsageError(f"{name} has no step {index}: --step goes from 0, the task itself, to {last}")
-        text = _text(desired, task, index, _assignment(ledger, task, index))
+        index, work = _chosen(desired, ledger, task, step)
+        text = _text(desired, task, index, work)
     if sys.stdout.isatty():
         from reconciler.show.escape import safe_lines
 
@@ -70,27 +67,22 @@ def _text(desired: "Desired", task: "Task", index: int, work: "Assignment") -> s
         raise ReconcilerError(f"template {task.template.name}, line {problem.line}: {problem}") from None
 
 
-def _next(desired: "Desired", ledger: "Ledger", task: "Task") -> int:
-    """The first step that has not ended for good, as far as the ledger knows; the last one when all have."""
+def _chosen(desired: "Desired", ledger: "Ledger", task: "Task", step: int | None) -> "tuple[int, Assignment]":
+    """The step that is meant and where it works, as far as the ledger knows. Raises UsageError for no step of it."""
     from reconciler.clock import now
     from reconciler.decide.scene import look
-    from reconciler.decide.steps import standing
+    from reconciler.decide.steps import Standing, legs, standing
+    from reconciler.decide.work import assignment, ground
     from reconciler.model.change import Options
 
-    return standing(look(desired, {}, ledger.memory(), now(), Options()), task).index
-
-
-def _assignment(ledger: "Ledger", task: "Task", index: int) -> "Assignment":
-    """Branch and pull request as far as they are known: a follow-up goes on with those of the work before it."""
-    from reconciler.model.change import Assignment
-
-    assert task.agent is not None
-    digests = [step.digest for step in task.steps[: index + 1]]
-    runs = [run for run in ledger.run_rows(task.name, include_cleaned=True) if run.digest in digests and run.branch]
-    before = max(runs, key=lambda run: (digests.index(run.digest), run.attempt), default=None)
-    if index == 0 or before is None:
-        attempts = [run.attempt for run in ledger.run_rows(task.name, include_cleaned=True) if run.digest == digests[0]]
-        name = f"{task.name}-{digests[0]}-{max(attempts, default=0) + (index == 0 or not attempts)}"
-        return Assignment(task.agent, name, f"reconciler/{name}")
-    tree = before.worktree.rpartition("/")[2]
-    return Assignment(task.agent, tree, before.branch, pull_request_url=before.pull_request_url)
+    scene = look(desired, {}, ledger.memory(), now(), Options())
+    at = standing(scene, task)
+    if step is not None:
+        if step >= len(task.steps):
+            last = len(task.steps) - 1
+            raise UsageError(f"{task.name} has no step {step}: --step goes from 0, the task itself, to {last}")
+        leg = tuple(legs(scene, task))[step]
+        at = Standing(leg, chain=leg.chain)
+    agent = (*at.leg.crew, task.agent)[0]
+    assert agent is not None
+    return at.leg.index, assignment(at, ground(scene, at), agent, None)
