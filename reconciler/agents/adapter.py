@@ -53,6 +53,7 @@ class Output:
     stderr: bytes = b""
     events: bytes = b""
     answer: bytes | None = None  # what was in $RECONCILER_RESULT_FILE
+    ended_at: float | None = None  # seconds since the epoch: makes a date of "try again at 5:18 AM"
 
 
 @dataclass(frozen=True, slots=True)

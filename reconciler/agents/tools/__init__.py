@@ -1,0 +1,1 @@
+"""One module per tool, named as it is; that a module is here makes it one. Pure."""
