@@ -15,7 +15,7 @@ from reconciler.errors import Exit
 from reconciler.model.change import Action, Change, Plan, Wait
 from reconciler.model.host import Facts
 from reconciler.model.problem import Problem
-from reconciler.model.rows import Event, EventType, HostRow, RunRow, TaskRow
+from reconciler.model.rows import AgentRow, Event, EventType, HostRow, ProjectRow, QaOutcome, RunRow, TaskRow
 from reconciler.model.run import State
 from reconciler.observe.check import Check
 from reconciler.show import checks, items, lines, plans, problems
@@ -63,8 +63,10 @@ def contract() -> dict[str, Any]:
     )
     planned: Any = plans.body(plan)
     task: Any = items.task_items([TaskRow("a", State.PENDING)])[0]
-    run: Any = items.run_items([RunRow("a-0-1", "a", "0", 1, State.RUNNING)], {})[0]
+    run: Any = items.run_items([RunRow("a-0-1", "a", "0", 1, State.RUNNING, qa=(QaOutcome("test", 0, 1),))], {})[0]
     host: Any = items.host_items([HostRow("h", facts=Facts())])[0]
+    project: Any = items.project_items([ProjectRow("p")])[0]
+    agent: Any = items.agent_items([AgentRow("claude")])[0]
     found: Any = problems.body([Problem("f", 1, 1, "", "wrong")])
     around = json.loads(line(envelope({})))
     return {
@@ -86,7 +88,10 @@ def contract() -> dict[str, Any]:
             "summary": keys(planned["summary"]),
             "tasks": keys(task),
             "runs": keys(run),
+            "qa": keys(run["qa"][0]),
             "hosts": keys(host),
+            "projects": keys(project),
+            "agents": keys(agent),
             "facts": keys(host["facts"]),
             "events": keys(lines.event_item(Event(0.0, EventType.SEEN))),
             "checks": keys(checks.items([Check("h", "login", True, "answered")])[0]),
