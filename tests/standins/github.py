@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Repository:
     path: Path
     push: bool = True
     parent: str = ""
+    created_at: str = LONG_AGO
     issues: dict[int, tuple[str, str]] = field(default_factory=dict)
     pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
 
@@ -83,7 +85,11 @@ class GitHub:
             if not path.exists():
                 _git("clone", "--quiet", "--bare", str(parent.path), str(path))
             name = f"{self.login}/{parent.name}"
-            return self.repositories.setdefault(name, Repository(self.login, parent.name, path, True, full_name))
+            # By its age gh tells one that it made from one that was there.
+            known = self.repositories.get(name)
+            created = LONG_AGO if known else datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self.repositories[name] = Repository(self.login, parent.name, path, True, full_name, created)
+            return self.repositories[name]
 
     def rest(self, repository: Repository) -> dict[str, Any]:
         """A repository as the REST API tells of it."""
@@ -98,7 +104,7 @@ class GitHub:
             "default_branch": _default_branch(repository),
             "permissions": {"admin": repository.push, "push": repository.push, "pull": True},
             "fork": bool(repository.parent),
-            "created_at": LONG_AGO,
+            "created_at": repository.created_at,
         }
         if repository.parent:
             told["parent"] = self.rest(self.repositories[repository.parent])

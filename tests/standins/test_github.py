@@ -22,12 +22,14 @@ def github(tmp_path: Path) -> Iterator[GitHub]:
         yield github
 
 
-def gh(github: GitHub, *words: str, token: str | None = None, cwd: Path | None = None) -> str:
-    """What gh says; fails with what it says on standard error."""
+def gh(github: GitHub, *words: str, token: str | None = None) -> str:
+    """What gh says, standard error too; fails when gh does."""
     environment = {**os.environ, "HOME": str(github.folder), **github.environment(token=token)}
-    done = subprocess.run(["gh", *words], env=environment, capture_output=True, text=True, timeout=20, cwd=cwd)
+    done = subprocess.run(
+        ["gh", *words], env=environment, capture_output=True, text=True, timeout=20, cwd=github.folder
+    )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def test_who_is_logged_in(github: GitHub) -> None:
@@ -39,8 +41,8 @@ def test_who_is_logged_in(github: GitHub) -> None:
 
 def test_a_fork_is_made_once_and_says_where_it_is(github: GitHub) -> None:
     assert gh(github, "api", "repos/acme/app", "--jq", ".permissions.push") == "false\n"
-    for _ in range(2):
-        gh(github, "repo", "fork", "acme/app", "--clone=false")
+    assert "already exists" not in gh(github, "repo", "fork", "acme/app", "--clone=false")
+    assert "agent/app already exists" in gh(github, "repo", "fork", "acme/app", "--clone=false")
     fork = json.loads(gh(github, "api", "repos/agent/app"))
     assert (fork["permissions"]["push"], fork["parent"]["full_name"]) == (True, "acme/app")
     assert Path(fork["clone_url"]) == github.repositories["agent/app"].path
