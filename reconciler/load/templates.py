@@ -14,7 +14,7 @@ from reconciler.load.excerpt import excerpt
 from reconciler.load.files import PROMPT_SUFFIXES, PROMPTS, printable, wrong
 from reconciler.load.git_objects import Entry
 from reconciler.load.history import History, Read, once
-from reconciler.load.yaml import FORBIDDEN
+from reconciler.load.yaml import FORBIDDEN, LARGEST
 from reconciler.model.problem import Problem
 from reconciler.model.task import Template
 from reconciler.prompts import brief, library
@@ -172,6 +172,8 @@ def _text(data: bytes) -> str:
     """A template's text. Raises BadTemplate."""
     from reconciler.prompts.render import BadTemplate
 
+    if len(data) > LARGEST:
+        raise BadTemplate(f"the file has {len(data)} bytes, more than {LARGEST}")
     data = data.removeprefix(b"\xef\xbb\xbf")
     try:
         text = data.decode("utf-8")
