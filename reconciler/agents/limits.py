@@ -53,27 +53,25 @@ def headed(limit: Limit, headers: Mapping[str, object]) -> Limit:
     if limit.reason not in (RATE_LIMITED, QUOTA_EXCEEDED):
         return limit
     named = {name.lower(): text.strip() for name, text in headers.items() if isinstance(text, str)}
-    sent = _date(named.get("date", ""))
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0), ("x-ratelimit-reset", 1.0)):
         text = named.get(name, "")
         if re.fullmatch(r"\d{1,15}(\.\d{1,9})?", text):
-            return _after(limit, float(text) * unit, sent)
+            return _after(limit, float(text) * unit)
         if (until := _date(text)) is not None:
             return replace(limit, at=until)
     for name in ("x-ratelimit-reset-requests", "x-ratelimit-reset-tokens"):
         if named.get(name) and (span := _span(named[name])):
-            return _after(limit, span, sent)
+            return replace(limit, after=span)
     return limit
 
 
-def _after(limit: Limit, seconds: float, sent: float | None) -> Limit:
+def _after(limit: Limit, seconds: float) -> Limit:
     """An amount as large as a date is one (some count it in milliseconds)."""
     if seconds >= 1e12:
         return replace(limit, at=seconds / 1000)
     if seconds >= 1e9:
         return replace(limit, at=seconds)
-    seconds = min(seconds, LONGEST)
-    return replace(limit, at=sent + seconds) if sent is not None else replace(limit, after=seconds)
+    return replace(limit, after=min(seconds, LONGEST))
 
 
 def _date(text: str) -> float | None:

@@ -43,9 +43,14 @@ def called(tool: str, arguments: object) -> str:
 
 def ended(cost: float | None, tokens: int | None) -> str:
     """Takes what a run used; returns how its end is told."""
-    used = [f"${cost:.2f}"] if cost is not None else []
+    used = [f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}"] if cost is not None else []
     used += [f"{tokens} tokens"] if tokens is not None else []
     return f"done: {', '.join(used)}" if used else "done"
+
+
+def failed(why: str) -> str:
+    """Takes why, if that is known; returns how a bad end is told."""
+    return f"failed: {why}" if why else "failed"
 
 
 def nothing(_: str) -> str:

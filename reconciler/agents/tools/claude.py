@@ -8,7 +8,7 @@ from dataclasses import replace
 from reconciler.agents.adapter import Adapter, Command, Order, Output, Reading
 from reconciler.agents.answer import find, unwrap
 from reconciler.agents.limits import AUTH_FAILED, QUOTA_EXCEEDED, RATE_LIMITED, of_status
-from reconciler.agents.saying import called, ended, flat, lines
+from reconciler.agents.saying import called, ended, failed, flat, lines
 from reconciler.agents.values import Event, decoded, events, number_at, object_at, objects_at, parse, text_at, total
 from reconciler.agents.words import PROMPT, WORKTREE, option, words
 
@@ -145,7 +145,7 @@ def shown(event: Event) -> str:
         case "result":
             if event.get("is_error") is False:
                 return ended(number_at(event, "total_cost_usd"), _tokens(event))
-            return f"failed: {_failed(Reading(text=text_at(event, 'result')), event, '', {}).message}"
+            return failed(_failed(Reading(text=text_at(event, "result")), event, "", {}).message)
     return ""
 
 

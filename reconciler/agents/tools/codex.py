@@ -6,7 +6,7 @@ import re
 from reconciler.agents.adapter import Adapter, Command, Order, Output, Reading
 from reconciler.agents.answer import find
 from reconciler.agents.limits import AUTH_FAILED, QUOTA_EXCEEDED, RATE_LIMITED, Limit, of_status, told
-from reconciler.agents.saying import called, ended, flat, lines
+from reconciler.agents.saying import called, ended, failed, flat, lines
 from reconciler.agents.values import Event, decoded, events, object_at, objects_at, text_at, total
 from reconciler.agents.words import PROMPT, RESULT, SCHEMA, WORKTREE, option, words
 
@@ -105,7 +105,7 @@ def shown(event: Event) -> str:
         case "turn.completed":
             return ended(None, total(object_at(event, "usage"), "input_tokens", "output_tokens"))
         case "turn.failed":
-            return f"failed: {text_at(object_at(event, 'error'), 'message')}"
+            return failed(text_at(object_at(event, "error"), "message"))
         case "error":
             return f"error: {text_at(event, 'message')}"
     return ""

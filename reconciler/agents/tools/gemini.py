@@ -5,7 +5,7 @@ import re
 from reconciler.agents.adapter import Adapter, Command, Order, Output, Reading
 from reconciler.agents.answer import find
 from reconciler.agents.limits import AUTH_FAILED, QUOTA_EXCEEDED, RATE_LIMITED, Limit, of_status, told
-from reconciler.agents.saying import called, ended, flat, lines
+from reconciler.agents.saying import called, ended, failed, flat, lines
 from reconciler.agents.values import Event, decoded, events, number_at, object_at, parse, text_at, total
 from reconciler.agents.words import PROMPT, option, words
 
@@ -126,7 +126,7 @@ def shown(event: Event) -> str:
         case "result":
             if event.get("status") == "success":
                 return ended(None, _tokens(object_at(event, "stats")))
-            return f"failed: {text_at(object_at(event, 'error'), 'message')}"
+            return failed(text_at(object_at(event, "error"), "message"))
     return ""
 
 

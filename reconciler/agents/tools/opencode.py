@@ -3,7 +3,7 @@
 from reconciler.agents.adapter import Adapter, Command, Order, Output, Reading
 from reconciler.agents.answer import find
 from reconciler.agents.limits import Limit, headed, of_status
-from reconciler.agents.saying import called, ended, lines
+from reconciler.agents.saying import called, ended, failed, lines
 from reconciler.agents.values import Event, decoded, events, number_at, object_at, text_at, total
 from reconciler.agents.words import PROMPT, WORKTREE, option, words
 
@@ -91,10 +91,10 @@ def shown(event: Event) -> str:
             told = called(text_at(part, "tool"), state.get("input"))
             return f"{told} · failed: {text_at(state, 'error')}" if state.get("status") == "error" else told
         case "step_finish" if part.get("reason") != "tool-calls":
-            return ended(number_at(part, "cost"), _used(part))
+            return f"{ended(number_at(part, 'cost'), _used(part))} in its last step"
         case "error":
             error = object_at(event, "error")
-            return f"failed: {text_at(object_at(error, 'data'), 'message') or text_at(error, 'name')}"
+            return failed(text_at(object_at(error, "data"), "message") or text_at(error, "name"))
     return ""
 
 
