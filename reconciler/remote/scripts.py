@@ -13,7 +13,8 @@ VERBS: dict[str, tuple[str, ...]] = {
     "check": ("report.sh", "check.sh"),
     "reset": ("lease.sh", "process.sh", "reset.sh"),
 }
-OPERATIONS = ("settle", "cancel", "launch", "cleanup")
+OPERATIONS = ("settle", "cancel", "launch", "cleanup", "worktree")
+BEFORE = {"worktree": ("git.sh",)}  # what the file of an operation needs
 
 
 @cache
@@ -24,7 +25,8 @@ def script(verb: str, operations: frozenset[str] = frozenset()) -> str:
     """
     names = VERBS[verb]
     if verb == "act":
-        names = (*names[:-1], *(f"{name}.sh" for name in OPERATIONS if name in operations), names[-1])
+        chosen = [file for name in OPERATIONS if name in operations for file in (*BEFORE.get(name, ()), f"{name}.sh")]
+        names = (*names[:-1], *chosen, names[-1])
     body = "".join(_file(name) for name in ("common.sh", *names))
     return f"main() {{\n{body}}}\nmain 3<&0 </dev/null; exit\n"
 
@@ -33,6 +35,12 @@ def script(verb: str, operations: frozenset[str] = frozenset()) -> str:
 def supervisor() -> str:
     """What a launch sends along, to be started beside every run."""
     return _file("process.sh") + _file("supervisor.sh")
+
+
+@cache
+def project() -> str:
+    """What a launch for a project sends along: the supervisor's stage sources it, and calls `project_prepare`."""
+    return "".join(map(_file, ("git.sh", "project.sh", "project_checkout.sh", "project_fork.sh", "project_tree.sh")))
 
 
 @cache

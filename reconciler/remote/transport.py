@@ -153,6 +153,10 @@ class Remote:
         """The text of the supervisor, which launches send along."""
         return scripts.supervisor()
 
+    def project_script(self) -> str:
+        """What prepares checkout and worktree, which launches for a project send along."""
+        return scripts.project()
+
     def close(self) -> None:
         """End channels, calls under way and shared connections: no ssh of ours is left."""
         self._closing.set()
