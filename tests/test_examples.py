@@ -55,6 +55,28 @@ def test_the_fleet_to_read_shows_what_there_is() -> None:
         assert f"{word}:" in text
 
 
+AGENTS_WORDS = (
+    "repoUrl", "gitUrl", "fork", "setup", "qa", "maxConcurrent", "variants", "fallback", "budgetUsd", "issue",
+    "followUps", "template", "persona", "variables", "base", "prompt", "agent", "secrets",
+)  # fmt: skip
+
+
+def test_the_fleet_of_agents_shows_what_there_is(tmp_path: Path) -> None:
+    text = "\n".join(path.read_text() for path in (EXAMPLES / "agents").rglob("*.yaml"))
+    assert [word for word in AGENTS_WORDS if f"{word}:" not in text] == []
+    fleet = copied(EXAMPLES / "agents", tmp_path)
+    loaded = load(open_repository(str(fleet.repo), tmp_path), fleet.git("rev-parse", "HEAD"), Parser())
+    assert loaded.desired
+    tasks = {name: task for name, task in loaded.desired.tasks.items() if task.project}
+    assert {task.project for task in tasks.values()} == {"shop", "ledger"}
+    assert {str(task.agent) for task in tasks.values()} == {"claude", "claude:opus", "codex"}
+    for name, task in tasks.items():
+        told = fleet.run("task", "prompt", name, check=0).stdout
+        assert task.prompt.splitlines()[0] in told
+        assert ("British English" in told) is (task.template.name == "coding")
+    assert "Act on the review of @ada." in fleet.run("task", "prompt", "fix-login", "--step", "2", check=0).stdout
+
+
 def test_quickstart_runs(tmp_path: Path) -> None:
     fleet = copied(EXAMPLES / "quickstart", tmp_path)
     local = (fleet.repo / "hosts/local.yaml").read_text()
