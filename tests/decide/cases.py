@@ -1,7 +1,8 @@
 """Reads tests/cases/<topic>/<name>.yaml: a short language for what git asks, hosts show and the ledger remembers.
 
 Whatever a case does not say is the quiet normal: one fleet, every declared host seen, empty and held by our lease.
-Times are seconds relative to NOW. A run is `task-attempt` or `task-word-attempt`; `word` names a digest.
+Times are seconds relative to NOW. A run is `task-attempt` or `task-word-attempt`; `word` names a digest. A task with
+an `agent` works in project `web`; the agents `claude` and `codex` are declared where a case does not say which are.
 """
 
 import re
@@ -13,14 +14,16 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from reconciler.decide import former_places
+from reconciler.model.agent import Agent
 from reconciler.model.change import Change, Options, Plan
 from reconciler.model.desired import Desired
 from reconciler.model.fleet import Fleet, Prune, Retention, Suspend
 from reconciler.model.host import Drain, Facts, Host, Place, Transport
 from reconciler.model.memory import HostMemory, Memory, RunMemory, TaskMemory
 from reconciler.model.observed import LeaseMark, Observed, Seen, Unseen
+from reconciler.model.project import Project
 from reconciler.model.run import Result, RunName, RunReport, State
-from reconciler.model.task import Priority, Retries, Step, Task, UpdatePolicy
+from reconciler.model.task import AgentRef, Priority, Retries, Step, Task, UpdatePolicy
 
 NOW = 1_000_000.0
 OURS = "00000000"
@@ -64,7 +67,7 @@ def only(data: Data | None, *allowed: str) -> Data:
 
 
 def desired_of(data: Data) -> Desired:
-    data = only(data, "fleet", "hosts", "tasks", "frozen", "invalid", "complete")
+    data = only(data, "fleet", "hosts", "tasks", "projects", "agents", "frozen", "invalid", "complete")
     fleet = only(data.get("fleet"), "suspend", "prune", "retention")
     return Desired(
         revision="c0ffee00" * 5,
@@ -77,6 +80,10 @@ def desired_of(data: Data) -> Desired:
         ),
         hosts={name: host_of(name, one or {}) for name, one in data.get("hosts", {"h1": {}}).items()},
         tasks={name: task_of(name, one or {}) for name, one in data.get("tasks", {}).items()},
+        projects={name: Project(name, f"git@example:{name}") for name in data.get("projects", ["web"])},
+        agents={
+            name: agent_of(name, one or {}) for name, one in data.get("agents", {"claude": {}, "codex": {}}).items()
+        },
         frozen=data.get("frozen", {}),
         invalid=data.get("invalid", {}),
         complete=data.get("complete", True),
@@ -90,12 +97,34 @@ def host_of(name: str, data: Data) -> Host:
     return Host(name, address=address, drain=None if drain == "no" else Drain(drain), **data)
 
 
+def agent_of(name: str, data: Data) -> Agent:
+    data = only(data, "tool", "command", "fallback", "budget_usd", "max_concurrent", "variants")
+    tuples = {key: tuple(data.pop(key)) for key in ("fallback", "command") if key in data}
+    return Agent(name, data.pop("tool", name), **tuples, **data)
+
+
+def ref_of(text: str) -> AgentRef:
+    return AgentRef(*text.split(":"))
+
+
+def step_of(said: str | Data) -> Step:
+    """A word, or `{word: what a follow-up asks for}`."""
+    if isinstance(said, str):
+        return Step(digest(said))
+    ((word, request),) = said.items()
+    return Step(digest(word), request)
+
+
 def task_of(name: str, data: Data) -> Task:
     plain = ("closed", "host", "selector", "labels", "replace_after", "rerun_key")
-    data = only(data, "steps", "retries", "suspend", "priority", "depends_on", "update_policy", *plain)
+    data = only(
+        data, "steps", "retries", "suspend", "priority", "depends_on", "update_policy", "agent", "project", *plain
+    )
     return Task(
         name,
-        tuple(Step(digest(word)) for word in data.get("steps", [name])),
+        tuple(step_of(said) for said in data.get("steps", [name])),
+        project=data.get("project", "web" if "agent" in data else ""),
+        agent=ref_of(data["agent"]) if "agent" in data else None,
         retries=Retries(**data.get("retries", {})),
         suspend=Suspend(data.get("suspend", "no")),
         priority=Priority[data.get("priority", "normal").upper()],
@@ -146,8 +175,17 @@ def observed_of(data: Data, asked: set[str]) -> Observed:
     return looks
 
 
+GIVEN = ("worktrees", "programs")
+
+
+def tree_of(text: str) -> tuple[str, str]:
+    """`a-1`, or the name of a directory that was made for no run."""
+    name = text if text.startswith("mine") else str(run_name(text))
+    return name, f"web/worktrees/{name}"
+
+
 def seen_of(key: str, data: Data) -> Seen:
-    data = only(data, "id", "name", "lease", "taken", "runs", "done", "stuck", "disk_free", "boot", "asked")
+    data = only(data, "id", "name", "lease", "taken", "runs", "done", "stuck", "disk_free", "boot", "asked", *GIVEN)
     name = key.partition("@")[0]
     reports = [report_of(run, one or {}) for run, one in data.get("runs", {}).items()]
     reports += [
@@ -158,26 +196,36 @@ def seen_of(key: str, data: Data) -> Seen:
         host_name=data.get("name", name),
         lease=mark_of(data.get("lease", 5)),
         taken=data.get("taken", 0),
-        facts=Facts(boot_id=data.get("boot", ""), disk_free=data.get("disk_free")),
+        facts=Facts(boot_id=data.get("boot", ""), disk_free=data.get("disk_free"), programs=data.get("programs", {})),
         runs={str(report.name): report for report in reports},
+        worktrees=dict(tree_of(text) for text in data.get("worktrees", ())),
         stuck=tuple(data.get("stuck", ())),
         asked_at=at(data.get("asked")),
     )
 
 
+def worktree_of(run: str, data: Data) -> str:
+    """An agent's run works in its own worktree unless the case says another, or null: nobody knows."""
+    tree = data.get("worktree", run if "agent" in data else None)
+    return str(run_name(tree)) if tree else ""
+
+
 def report_of(run: str, data: Data) -> RunReport:
-    data = only(data, "result", "ended", "claimed", "void", "alive", "cancel", "rerun_key", "bad", "phase")
+    allowed = ("result", "ended", "claimed", "void", "alive", "cancel", "rerun_key", "bad", "phase")
+    data = only(data, *allowed, "agent", "worktree")
     result, void = result_of(data.get("result")), data.get("void", False)
     over = result is not None or void
     return RunReport(
         run_name(run),
-        directory=f"_/runs/{run_name(run)}",
+        directory=f"{'web' if 'agent' in data else '_'}/runs/{run_name(run)}",
         ledger=OURS,
         lease=5,
         rerun_key=data.get("rerun_key", "-"),
         started=not void and not data.get("claimed", False),
         void=void,
         phase=data.get("phase", "work"),
+        agent=data.get("agent", ""),
+        worktree=worktree_of(run, data),
         alive=None if over else data.get("alive", True),
         cancel=data.get("cancel", ""),
         result=result,
@@ -225,8 +273,10 @@ def host_memory_of(name: str, data: Data) -> HostMemory:
 
 def run_memory_of(run: str, data: Data) -> RunMemory:
     allowed = ("host", "address", "id", "lease", "accepted", "result", "ended", "sent", "collected", "cleaned")
-    data = only(data, *allowed, "rerun_key", "cancel")
+    worked = ("agent", "worktree", "branch", "pull", "cost", "cool", "started")
+    data = only(data, *allowed, "rerun_key", "cancel", *worked)
     result = result_of(data.get("result"))
+    agent = ref_of(data.get("agent", ""))
     return RunMemory(
         run_name(run),
         place_of(data.get("host", "h1"), data),
@@ -235,7 +285,15 @@ def run_memory_of(run: str, data: Data) -> RunMemory:
         result=result,
         rerun_key=data.get("rerun_key", "-"),
         sent_at=NOW + data.get("sent", -3600),
+        started_at=at(data.get("started")),
         ended_at=at(data.get("ended", -3600)) if result else None,
+        agent=agent.name,
+        variant=agent.variant,
+        worktree=worktree_of(run, data),
+        branch=data.get("branch", ""),
+        pull_request_url=data.get("pull", ""),
+        cost_usd=data.get("cost"),
+        cool_until=at(data.get("cool")),
         state=result.state if result else State.RUNNING,
         collected=data.get("collected", False),
         cleaned=data.get("cleaned", False),
@@ -264,7 +322,16 @@ def spoken(text: str, known: dict[str, str]) -> str:
 def told(change: Change, known: dict[str, str]) -> str:
     """`cancel a-1 h1 deleted prune`."""
     parts = [change.action.value, change.run, change.host or "ledger", change.detail]
-    parts += ["last"] * change.last + ["prune"] * change.prune
+    parts += ["last"] * change.last + ["prune"] * change.prune + ["worktree"] * bool(change.worktree)
+    return spoken(" ".join(part for part in parts if part), known)
+
+
+def orders(change: Change, known: dict[str, str]) -> str:
+    """`claude:opus fresh a-1 on reconciler/a-1`, then the pull request and the budget that is left."""
+    work = change.work
+    assert work
+    parts = [str(work.agent), work.mode.value, work.worktree, "on", work.branch, work.pull_request_url]
+    parts += [] if work.budget_usd is None else [f"left {work.budget_usd:g}"]
     return spoken(" ".join(part for part in parts if part), known)
 
 
@@ -272,13 +339,18 @@ def shown(plan: Plan, case: Case, key: str) -> object:
     """The part of a plan that a case expects, in its own language."""
     runs = [run.name for run in case.memory.runs.values()]
     runs += [report.name for look in case.observed.values() if isinstance(look, Seen) for report in look.runs.values()]
-    words = {name.task for name in runs} | set(case.desired.tasks) | {"old", "older", "more", "new"}
+    trees = [tree for look in case.observed.values() if isinstance(look, Seen) for tree in look.worktrees]
+    words = {name.task for name in runs} | set(case.desired.tasks) | {tree.partition("-")[0] for tree in trees}
+    words |= {"old", "older", "more", "most", "new"}
     known = {digest(word): word for word in words}
     views: dict[str, Any] = {
         "changes": [told(change, known) for change in plan.changes],
         "why": {told(change, known): spoken(change.why, known) for change in plan.changes},
+        "work": {told(change, known): orders(change, known) for change in plan.changes if change.work},
         "held": [told(change, known) for change in plan.held],
         "waits": {wait.task: spoken(wait.why, known) for wait in plan.waits},
+        "ends": {told(change, known): str(change.end.state) for change in plan.changes if change.end},
+        "trees": {told(change, known): spoken(change.worktree, known) for change in plan.changes if change.worktree},
         "person": sorted(wait.task for wait in plan.waits if wait.person),
         "until": {wait.task: wait.until - NOW for wait in plan.waits if wait.until is not None},
         "statuses": {name: f"{row.state} {row.reason}".strip() for name, row in plan.statuses.items()},
