@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
+from ruamel.yaml import YAML
 from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
@@ -36,14 +38,15 @@ NUMBER_START = frozenset("+-.0123456789")
 INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+COLON = "unexpected ':'"  # what the fast parser says of a colon between braces
 HINTS = {
     "cannot start any token": "indent with spaces, and quote a value that starts with a special character",
     "mapping values are not allowed": "quote a value that contains `: `, and check the indentation",
     "expected key": "check the indentation of this line and the one above it",
     "expected '-' indicator": "check the indentation of this line and the one above it",
     "could not find expected ':'": "a key needs `: ` after it",
-    "unexpected ':'": "between braces, quote a value that contains `:`",
     "unexpected end of stream": "the quote is not closed",
+    "stream end": "a bracket or quote is not closed",
     "expected ',' or": "the bracket is not closed, or a comma is missing",
     "tab character": "indent with spaces",
 }
@@ -151,21 +154,33 @@ def _count(before: str) -> Mark:
 
 
 def _events(text: str) -> Iterator[Any]:
-    parser = CParser(text)
+    parser, count = CParser(text), 0
     try:
         while parser.check_event():
             yield parser.get_event()
+            count += 1
     except YAMLError as error:
-        said = (error.problem or error.context or "") if isinstance(error, MarkedYAMLError) else ""
-        hint = next((hint for words, hint in HINTS.items() if words in said), "")
-        marks = [getattr(error, "problem_mark", None), getattr(error, "context_mark", None)]
-        if "end of stream" in said or "expected ',' or" in said:
-            marks.reverse()  # where it was opened says more than where the file ends
-        mark = marks[0] or marks[1]
-        place = Mark(min(mark.line, text.count("\n")) + 1, mark.column + 1) if mark else Mark(1, 1)
-        raise _Stop(place, f"this is no YAML: {said or 'it cannot be read'}", hint) from None
+        if not isinstance(error, MarkedYAMLError) or COLON not in str(error.problem):
+            raise _unreadable(error, text) from None
+    else:
+        return
     finally:
         parser.dispose()
+    try:  # it is older than YAML 1.2, where `{url: https://example.org}` is no mistake
+        yield from islice(YAML(typ="safe", pure=True).parse(text), count, None)
+    except YAMLError as error:
+        raise _unreadable(error, text) from None
+
+
+def _unreadable(error: YAMLError, text: str) -> _Stop:
+    said = (error.problem or error.context or "") if isinstance(error, MarkedYAMLError) else ""
+    hint = next((hint for words, hint in HINTS.items() if words in said), "")
+    marks = [getattr(error, "problem_mark", None), getattr(error, "context_mark", None)]
+    if any(words in said for words in ("end of stream", "stream end", "expected ',' or")):
+        marks.reverse()  # where it was opened says more than where the file ends
+    mark = marks[0] or marks[1]
+    place = Mark(min(mark.line, text.count("\n")) + 1, mark.column + 1) if mark else Mark(1, 1)
+    return _Stop(place, f"this is no YAML: {said or 'it cannot be read'}", hint)
 
 
 class _Builder:

@@ -49,6 +49,32 @@ def test_a_plain_value_means_what_yaml_1_2_says(text: str, value: Any) -> None:
     assert type(reading.contents[0].value["a"]) is type(value)
 
 
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("a: {url: https://example.org/a:b, n: 1}", {"url": "https://example.org/a:b", "n": 1}),
+        ("a: [x:y, {b: claude:opus}]", ["x:y", {"b": "claude:opus"}]),
+        ("a: {t: 10:30, b: 'c', d: true}", {"t": "10:30", "b": "c", "d": True}),
+    ],
+)
+def test_a_colon_between_braces_is_text_as_yaml_1_2_says(text: str, value: Any) -> None:
+    before, after = "x: |\n  one\n---\n", "\n---\nz: {b: [c]}\n"
+    data = f"{before}{text}{after}".encode()
+    reading = read(data)
+    assert not reading.faults
+    assert reading.whole
+    assert [content.value for content in reading.contents] == [{"x": "one\n"}, {"a": value}, {"z": {"b": ["c"]}}]
+    assert [tuple(places[()]) for places in locate(data)] == [(1, 1), (4, 1), (6, 1)]
+
+
+def test_what_is_wrong_behind_such_a_colon_is_found_where_it_is() -> None:
+    reading = read(b"a: {u: https://x}\nb: &c d\ne: [\n")
+    assert [(fault.mark.line, fault.message) for fault in reading.faults] == [
+        (2, "anchors are refused"),
+        (4, "this is no YAML: expected the node content, but found '<stream end>'"),
+    ]
+
+
 def test_documents_know_their_lines_and_empty_ones_are_left_out() -> None:
     reading = read(b"# first\n---\na: 1\n---\n---\n\nb: 2\n---\n")
     assert [(content.value, content.mark.line) for content in reading.contents] == [({"a": 1}, 3), ({"b": 2}, 7)]
