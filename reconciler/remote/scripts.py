@@ -34,13 +34,19 @@ def script(verb: str, operations: frozenset[str] = frozenset()) -> str:
 @cache
 def supervisor() -> str:
     """What a launch sends along, to be started beside every run."""
-    return _file("process.sh") + _file("supervisor.sh")
+    return _file("process.sh") + _file("stage.sh") + _file("supervisor.sh")
 
 
 @cache
 def project() -> str:
     """What a launch for a project sends along: the supervisor's stage sources it, and calls `project_prepare`."""
     return "".join(map(_file, ("git.sh", "project.sh", "project_checkout.sh", "project_fork.sh", "project_tree.sh")))
+
+
+@cache
+def qa() -> str:
+    """What a launch sends along whose work is checked: the stage `qa` sources it."""
+    return _file("qa.sh")
 
 
 @cache

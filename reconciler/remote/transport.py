@@ -157,6 +157,10 @@ class Remote:
         """What prepares checkout and worktree, which launches for a project send along."""
         return scripts.project()
 
+    def qa_script(self) -> str:
+        """The text of what checks a worker's work."""
+        return scripts.qa()
+
     def close(self) -> None:
         """End channels, calls under way and shared connections: no ssh of ours is left."""
         self._closing.set()

@@ -11,10 +11,16 @@ reply() {
 # The operation whose fields have all been read.
 perform() {
   [[ -n $OPERATION ]] || return 0
-  if [[ $DIRECTORY =~ ^_/runs/[a-z0-9-]+-[0-9a-f]{8}-[1-9][0-9]{0,8}$ ]]; then
-    "$OPERATION" "$DIRECTORY"
+  local place=${DIRECTORY%/*}
+  if [[ $OPERATION == worktree ]]; then
+    [[ $DIRECTORY =~ ^$LABEL/worktrees/$RUN_NAME$ ]] || malformed "$OPERATION $DIRECTORY"
   else
-    malformed "$OPERATION $DIRECTORY"
+    [[ $DIRECTORY =~ ^(_|$LABEL)/runs/$RUN_NAME$ ]] || malformed "$OPERATION $DIRECTORY"
+  fi
+  if [[ -L ${place%/*} || -L $place ]]; then
+    reply "failed $place leads out of the workspace"
+  else
+    "$OPERATION" "$DIRECTORY"
   fi
 }
 
@@ -22,7 +28,7 @@ receive
 exec 3<&-
 OPERATION='' DIRECTORY=''
 while next_field; do
-  [[ $KEY == @(settle|cancel|launch|cleanup) ]] && break
+  [[ $KEY == @(settle|cancel|launch|cleanup|worktree) ]] && break
   FIELD[$KEY]=$VALUE
   KEY=
 done
@@ -30,7 +36,7 @@ SUPERVISOR=${FIELD[supervisor]-}
 need find stat flock grep readlink setsid ln mv mkdir rm rmdir
 require_lease
 while [[ -n $KEY ]]; do
-  if [[ $KEY == @(settle|cancel|launch|cleanup) ]]; then
+  if [[ $KEY == @(settle|cancel|launch|cleanup|worktree) ]]; then
     perform
     OPERATION=$KEY DIRECTORY=$VALUE GIVEN=()
   else

@@ -16,7 +16,7 @@ hand_over() {
     frame "gone/$run" ''
     return
   fi
-  for name in run.json answer.json blocked.md stdout.log stderr.log supervisor.log; do
+  for name in run.json answer.json blocked.md qa.tsv stdout.log stderr.log events.jsonl supervisor.log qa.log; do
     [[ -f $dir/$name && ! -L $dir/$name ]] && files+=("$dir/$name")
   done
   ((${#files[@]})) || return 0
@@ -31,17 +31,26 @@ hand_over() {
         slice "${name%.*}/$run" "$dir/$name" 0 "$size"
         continue
         ;;
+      qa.tsv)
+        slice "qa/$run" "$dir/$name" 0 "$size"
+        continue
+        ;;
       supervisor.log)
         ((size > 16384)) && from=$((size - 16384))
         slice "phase_log/$run" "$dir/$name" "$from" $((size - from))
         continue
         ;;
+      qa.log)
+        ((size > 65536)) && from=$((size - 65536))
+        slice "qa_log/$run" "$dir/$name" "$from" $((size - from))
+        continue
+        ;;
     esac
-    from=${GIVEN[${name%.log}_from]:-0}
+    from=${GIVEN[${name%.*}_from]:-0}
     [[ $from =~ ^[0-9]{1,15}$ && $limit =~ ^[0-9]{1,12}$ ]] || malformed "$from $limit"
     ((from = 10#$from, from > size)) && from=$size
     size=$((size - from > 10#$limit ? 10#$limit : size - from))
-    slice "${name%.log}/$run" "$dir/$name" "$from" "$size"
+    slice "${name%.*}/$run" "$dir/$name" "$from" "$size"
   done < <(stat -c '%s %n' -- "${files[@]}")
 }
 
@@ -59,7 +68,7 @@ open_workspace
 while [[ -n $KEY ]]; do
   if [[ $KEY == run ]]; then
     [[ -z $RUN ]] || hand_over "$RUN"
-    [[ $VALUE =~ ^_/runs/[a-z0-9-]+$ ]] || malformed "run $VALUE"
+    [[ $VALUE =~ ^(_|$LABEL)/runs/[a-z0-9-]+$ ]] || malformed "run $VALUE"
     RUN=$VALUE GIVEN=()
   else
     GIVEN[$KEY]=$VALUE

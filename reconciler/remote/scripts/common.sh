@@ -7,6 +7,8 @@ unset -v CDPATH RECONCILER_MARK
 shopt -s nullglob
 NL=$'\n'
 declare -A FIELD=()
+LABEL='[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
+RUN_NAME='[a-z0-9-]+-[0-9a-f]{8}-[1-9][0-9]{0,8}'
 
 # The name and text of one frame of the answer.
 frame() {
@@ -107,6 +109,18 @@ open_workspace() {
 enter_workspace() {
   cd -P -- "$ROOT" 2>/dev/null || refuse "the workspace $ROOT is not a directory that this login may enter"
   ROOT=$PWD
+}
+
+# Sets PLACES to the folders that have runs: `_`, and one for each project.
+find_places() {
+  local place
+  PLACES=()
+  [[ -d _ ]] || return 0 # then this is no workspace
+  for place in */runs/; do
+    place=${place%/runs/}
+    [[ ! -L $place && ! -L $place/runs && $place =~ ^(_|$LABEL)$ ]] && PLACES+=("$place")
+  done
+  return 0
 }
 
 # Sets LOCK to held, free or unknown; a run directory whose lock was never made is free.

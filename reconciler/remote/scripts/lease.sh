@@ -73,7 +73,7 @@ read_records() {
   while IFS= read -r line; do
     R[${line%%=*}]=${line#*=}
   done < <(find "$1" -mindepth 1 -maxdepth 1 -type l -regextype posix-extended \
-    -regex '.*/(owner|started|phase|cancel|result|stuck)' -printf '%f=%l\n')
+    -regex '.*/(owner|worker|started|phase|cancel|result|stuck)' -printf '%f=%l\n')
 }
 
 # Takes the run's lock on descriptor 9; fails when somebody holds it. Those who only look hold it for a moment.

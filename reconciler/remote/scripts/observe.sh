@@ -5,6 +5,7 @@ receive
 exec 3<&-
 read_fields
 need find stat flock grep readlink
+find_programs
 open_workspace
 report
 finish 0

@@ -46,12 +46,17 @@ drop_secrets() {
   rm -f -- "$file"
 }
 
+# Removes what only a living run needs.
+drop_tools() {
+  rm -f -- "$1"/{reserve,environment,prelude.sh,supervisor.sh,project.sh,qa.sh,qa.step} 2>/dev/null
+}
+
 # Ends a run: directory, state, exit code, reason. What only running needed goes first, and makes room.
 write_result() {
   local now text="state=$2"
   read_settings "$1"
   drop_secrets
-  rm -f -- "$1/reserve" "$1/environment" "$1/prelude.sh" "$1/supervisor.sh" 2>/dev/null
+  drop_tools "$1"
   [[ -n $3 ]] && text+=";rc=$3"
   [[ -n $4 ]] && text+=";r=$4"
   printf -v now '%(%s)T' -1
@@ -62,7 +67,7 @@ write_result() {
 
 # Tells whoever listens that something happened to this run; a lost line costs time, never truth.
 ring() {
-  printf '%s\n' "${1##*/}" >>"${1%/*/*}/bell"
+  printf '%s\n' "${1##*/}" >>"${1%/*/*/*}/_/bell"
 } 2>/dev/null
 
 # Sets TICKS, MEMBER_OF and SPENT of a living process: start, session, processor time in ticks with its waited children.
@@ -266,7 +271,7 @@ void() {
   record "$1" started void || [[ $(readlink -- "$1/started") == void ]] || return 1
   read_settings "$1"
   drop_secrets
-  rm -f -- "$1/reserve" "$1/environment" "$1/prelude.sh" "$1/supervisor.sh"
+  drop_tools "$1"
   return 0
 }
 

@@ -9,18 +9,21 @@ report_records() {
   for name in fleet id name lease revision bell; do
     [[ -e _/$name || -L _/$name ]] && places+=("_/$name")
   done
-  for name in runs 'done'; do
-    [[ -d _/$name ]] && places+=("_/$name")
+  [[ -d _/done ]] && places+=(_/done)
+  for name in "${PLACES[@]}"; do
+    places+=("$name/runs")
+    [[ $name != _ && -d $name/worktrees && ! -L $name/worktrees ]] && places+=("$name/worktrees")
   done
   text=
   if ((${#places[@]})); then
     text=$(find "${places[@]}" -maxdepth 2 -ignore_readdir_race -regextype posix-extended \( \
       -regex '_/(fleet|id|name|lease|revision)' -type l -printf '%f=%l\n' -o \
       -path _/bell -type f -printf '%f=%s\n' -o \
-      -regex '_/(done|runs)/[a-z0-9-]+(/(owner|started|phase|cancel|result|stuck))?' -type l \( \
+      -regex '[a-z0-9-]+/worktrees/[a-z0-9-]+' -type d -prune -printf 'd\t%p\t0\t%T@\t\n' -o \
+      -regex '(_/done|[_a-z0-9-]+/runs)/[a-z0-9-]+(/(owner|worker|started|phase|cancel|result|stuck))?' -type l \( \
       -lname '*[!A-Za-z0-9=;._-]*' -printf 'l\t%p\t0\t%T@\t?\n' -o -printf 'l\t%p\t%s\t%T@\t%l\n' \) -o \
-      -regex '_/runs/[a-z0-9-]+' -type d -printf 'd\t%p\t0\t%T@\t\n' -o \
-      -regex '_/runs/[a-z0-9-]+/std(out|err)\.log' -type f -printf 'f\t%p\t%s\t%T@\t\n' \)) ||
+      -regex '[_a-z0-9-]+/runs/[a-z0-9-]+' -type d -printf 'd\t%p\t0\t%T@\t\n' -o \
+      -regex '[_a-z0-9-]+/runs/[a-z0-9-]+/(std(out|err)\.log|events\.jsonl)' -type f -printf 'f\t%p\t%s\t%T@\t\n' \)) ||
       refuse "the workspace $ROOT cannot be read in full: see who owns what is in it"
   fi
   for name in "${!mark[@]}"; do
@@ -59,8 +62,9 @@ holder() {
 # Asked before the records are read: a run without a result here may have one there, never the other way round.
 report_live() {
   local dir name index text=
-  local -a asked=() started=()
-  for dir in _/runs/*/; do
+  local -a dirs=() asked=() started=()
+  for name in "${PLACES[@]}"; do dirs+=("$name"/runs/*/); done
+  for dir in "${dirs[@]}"; do
     dir=${dir%/} name=${dir##*/}
     [[ -L $dir || $name == *[!a-z0-9-]* ]] && continue
     [[ -L $dir/result && ! -L $dir/stuck ]] && continue
@@ -130,7 +134,22 @@ inodes_free=$inodes
 ${FACTS-}"
 }
 
+# Adds to FACTS which of the programs asked for are on the PATH that workers get.
+find_programs() {
+  local program PATH=$PATH
+  local -a programs
+  [[ -n ${FIELD[programs]-} ]] || return 0
+  prelude_path
+  read -r -a programs <<<"${FIELD[programs]//"$NL"/ }"
+  for program in "${programs[@]}"; do
+    [[ $program =~ ^[A-Za-z0-9._+][A-Za-z0-9._+-]{0,99}$ ]] || continue
+    type -P -- "$program" >/dev/null
+    FACTS+="program.$program=$((! $?))$NL"
+  done
+}
+
 report() {
+  find_places
   report_live
   report_records
   report_facts

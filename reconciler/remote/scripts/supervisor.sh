@@ -1,13 +1,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Lives as long as its run does: starts the worker, watches it, ends what it leaves behind, writes the result.
-# `supervise DIR` is the supervisor, `work DIR` turns into the worker, `reap DIR STATE REASON` is for a run
-# whose supervisor is gone. Descriptor 9 holds the run's lock; 5 and 7 are the worker's output, 6 leads to the watchdog.
+# Lives as long as its run does: starts the worker, watches it, ends what it leaves behind, has its work checked, writes
+# the result. `supervise DIR` is the supervisor, `work DIR` turns into the worker, `qa DIR` checks its work (stage.sh),
+# `reap DIR STATE REASON` is for a run whose supervisor is gone. Descriptor 9 holds the run's lock; 5 and 7 are the
+# worker's output, 6 leads to the watchdog.
 #
 # Two things that bash does shape this file: `wait` can lose the status of a child that ends while a caught signal comes
 # in, so only signals that end the run are used; and a trap must not interrupt `read -t`, whose time limit would then cut
 # off the trap's own reads, so the supervisor only ever waits.
 
-PENDING='' READY=0 WORKER='' DRAINS=()
+PENDING='' READY=0 WORKER='' CODE='' BLOCKED='' CHECKING='' CHECKED='' STUCK='' SECRETS='' DRAINS=()
 
 say() {
   printf '%s\n' "$*" >>"$RUN_DIR/supervisor.log"
@@ -18,6 +19,9 @@ open_run() {
   cd -- "$RUN_DIR" || exit 70
   read_settings .
   MARK="$RUN;${SETTING[mark]}"
+  OUT=stdout.log WORKTREE=$RUN_DIR/work
+  [[ ${SETTING[events]-} != 1 ]] || OUT=events.jsonl
+  [[ -z ${SETTING[project]-} ]] || WORKTREE=${RUN_DIR%/*/*}/worktrees/${SETTING[worktree]}
 }
 
 # Keeps one stream of the worker: never blocks it, never breaks its pipe, whatever becomes of the disk.
@@ -35,7 +39,7 @@ drain() {
 # Sets BYTES and SPENT_ALL: how far the worker has come.
 measure() {
   local pid
-  BYTES=$(exec stat -c %s -- stdout.log stderr.log)
+  BYTES=$(exec stat -c %s -- "$OUT" stderr.log)
   SPENT_ALL=0
   SESSION=
   scan
@@ -45,11 +49,11 @@ measure() {
   return 0
 }
 
-# Counts the time. Its standard input is a line from the supervisor, so it ends when that ends; the stage says on it when
-# the worker starts.
+# Counts the time, with a limit of $1 seconds. Its standard input is a line from the supervisor, so it ends when that
+# ends; the stage says on it when the worker starts.
 watchdog() {
   exec 5>&- 7>&- 9>&-
-  local limit=$((100 * ${SETTING[prepare_timeout]:-1800})) idle=0 start busy bytes='' spent=0 left pause word
+  local limit=$((100 * $1)) idle=0 start busy bytes='' spent=0 left pause word
   uptime
   start=$NOW busy=$NOW
   while :; do
@@ -82,7 +86,7 @@ watchdog() {
 
 # A signal that ends the run: before there is something to wait for, it is only remembered.
 stop() {
-  PENDING=$1
+  [[ $PENDING == cancel ]] || PENDING=$1
   if ((READY)); then conclude "$1"; fi
 }
 
@@ -101,9 +105,12 @@ supervise() {
     exit 76
   fi
   ring "$RUN_DIR"
-  exec 6> >(watchdog)
+  # For the checks, as the stage removes the file; they stay in memory.
+  [[ -z ${SETTING[qa]-} || ! -f ${SETTING[secrets]-} ]] || IFS= read -r -d '' SECRETS <"${SETTING[secrets]}"
+  exec 6> >(watchdog "${SETTING[prepare_timeout]:-1800}")
+  WATCHDOG=$!
   exec 4<> <(:)
-  drain stdout.log "${SETTING[log_limit]:-51200}" </dev/fd/4 4>&- &
+  drain "$OUT" "${SETTING[log_limit]:-51200}" </dev/fd/4 4>&- &
   DRAINS+=("$!")
   exec 5>/dev/fd/4 4<> <(:)
   drain stderr.log "${SETTING[log_limit]:-51200}" </dev/fd/4 4>&- &
@@ -119,42 +126,98 @@ supervise() {
   [[ -z $PENDING ]] || conclude "$PENDING"
   wait "$WORKER"
   CODE=$?
+  if [[ $CODE == 0 && -n ${SETTING[qa]-} ]]; then check_work; fi
   conclude ended
 }
 
-# The worker is over, or has to be: clears up, judges, writes the result.
-conclude() {
-  local how=$1 state=failed reason='' code='' waited=0 pid phase
-  trap : TERM USR2 VTALRM
+# The worker says that it is done. Signals are only remembered until its checks can be waited for; a cancel also has its
+# record, and a time limit that the worker has just reached is none of theirs.
+check_work() {
+  local tick
+  READY=0
   exec 6>&-
+  clear_up
+  for ((tick = 0; tick < 500; tick++)); do
+    [[ -e /proc/$WATCHDOG ]] || break
+    sleep 0.01
+  done
+  keep_answer
+  if [[ $PENDING == cancel || -L cancel ]]; then conclude cancel; fi
+  [[ -z $BLOCKED ]] || return 0
+  CHECKING=1
+  [[ -z $STUCK ]] || return 0
+  ln -sfn qa phase
+  ring "$RUN_DIR"
+  exec 4<> <(:)
+  drain qa.log "${SETTING[log_limit]:-51200}" </dev/fd/4 4>&- &
+  DRAINS+=("$!")
+  exec 5>/dev/fd/4 4>&-
+  RECONCILER_MARK=$MARK RECONCILER_RUN_DIR=$RUN_DIR \
+    setsid "$BASH" --noprofile --norc -p supervisor.sh qa "$RUN_DIR" \
+    3< <(exec 5>&- 9>&- && printf %s "$SECRETS") >&5 2>&5 5>&- &
+  WORKER=$!
+  exec 5>&-
+  identify "$WORKER" && FOUND[$WORKER]=$TICKS
+  READY=1
+  if [[ $PENDING == cancel || -L cancel ]]; then conclude cancel; fi
+  exec 6> >(watchdog "${SETTING[timeout]:-0}")
+  wait "$WORKER"
+  CHECKED=$?
+}
+
+# Ends what a stage left behind, and waits until everything it said is written down.
+clear_up() {
+  local pid waited=0
   SESSION=$WORKER
   end_all "${SETTING[grace]:-10}"
   case $? in
-    1) record . stuck "n=${#LIVING[@]}" && say "stuck: ${LIVING[*]} survived KILL" ;;
-    2) record . stuck n=- && say 'stuck: the scan for what is left could not find itself' ;;
+    1) STUCK=1 && record . stuck "n=${#LIVING[@]}" && say "stuck: ${LIVING[*]} survived KILL" ;;
+    2) STUCK=1 && record . stuck n=- && say 'stuck: the scan for what is left could not find itself' ;;
   esac
   while ((waited++ < 100)); do
     for pid in "${DRAINS[@]}"; do [[ -e /proc/$pid ]] && sleep 0.05 && continue 2; done
     break
   done
-  keep_answer
+  DRAINS=()
+}
+
+# The worker is over, or has to be: clears up, judges, writes the result.
+conclude() {
+  local how=$1 state=failed reason='' code='' phase=
+  trap : TERM USR2 VTALRM
+  exec 6>&-
+  clear_up
   # `work` is there and a directory, so a link to it needs no reading.
   [[ -d phase ]] || phase=$(readlink phase)
   # It may have failed to turn into the worker in the last moment.
-  [[ ${CODE-} == 126 && $(<supervisor.log) == *'PrepareFailed: '* ]] && phase=prepare
+  [[ $CODE == 126 ]] && said_why && phase=prepare
+  if [[ $phase == @(prepare|checkout|worktree|setup) ]]; then
+    phase=${phase/setup/the setup} phase=${phase/prepare/the shell prelude}
+  else
+    phase=
+    [[ -n $CHECKING ]] || keep_answer
+  fi
   if [[ $how == cancel && -L cancel ]]; then
     state=canceled
   elif [[ $how == cancel ]]; then
     # Nobody asked for this TERM by a record: the machine goes down, or a person did it.
     state=lost reason=SupervisorGone
-  elif [[ $phase == prepare ]]; then
+  elif [[ -n $phase ]]; then
     reason=PrepareFailed
-    prepare_failed "$how"
+    prepare_failed "$how" "$phase"
+  elif [[ -n $CHECKING ]]; then
+    code=$CODE
+    if [[ $how == ended && $CHECKED == 0 ]]; then
+      state=succeeded
+    else
+      reason=QAFailed
+      checks_failed "$how"
+    fi
   elif [[ $how != ended ]]; then
     reason=$how
   else
     code=$CODE
-    if [[ -f work/BLOCKED.md && ! -L work/BLOCKED.md ]]; then
+    if [[ -n $BLOCKED ]]; then
       state=blocked
     elif ((CODE == 0)); then
       state=succeeded
@@ -169,8 +232,9 @@ conclude() {
   exit 0
 }
 
-# What the worker has to say; odd kinds of files are not read.
+# What the worker has to say; odd kinds of files are not read, and a question that was there before it is not its own.
 keep_answer() {
+  local sum
   if [[ -f result.json && ! -L result.json ]]; then
     if (($(stat -c %s result.json) <= 1048576)); then
       mv -fT result.json answer.json
@@ -178,17 +242,34 @@ keep_answer() {
       head -c 1048576 <result.json >answer.json || rm -f answer.json
     fi
   fi
-  if [[ -f work/BLOCKED.md && ! -L work/BLOCKED.md ]]; then
-    head -c 65536 <work/BLOCKED.md >blocked.md
+  [[ -f $WORKTREE/BLOCKED.md && ! -L $WORKTREE/BLOCKED.md ]] || return 0
+  if [[ -L question ]]; then
+    sum=$(sha256sum <"$WORKTREE/BLOCKED.md")
+    [[ ${sum:0:40} != "$(readlink question)" ]] || return 0
   fi
+  BLOCKED=1
+  head -c 65536 <"$WORKTREE/BLOCKED.md" >blocked.md
 } 2>/dev/null
 
+said_why() {
+  grep -aqs '^PrepareFailed: ' supervisor.log
+}
+
+# The last line of supervisor.log: takes how it ended, and during what.
 prepare_failed() {
   case $1 in
-    Timeout) say "PrepareFailed: preparing took longer than ${SETTING[prepare_timeout]:-1800} seconds" ;;
-    *) [[ $(<supervisor.log) == *'PrepareFailed: '* ]] || say "PrepareFailed: the shell prelude ended the shell with exit code ${CODE:-?}" ;;
+    Timeout) say "PrepareFailed: preparing took longer than ${SETTING[prepare_timeout]:-1800} seconds (it was at: $2)" ;;
+    *) said_why || say "PrepareFailed: $2 ended the shell with exit code ${CODE:-?}" ;;
   esac
 }
+
+# The last line of qa.log.
+checks_failed() {
+  local text="the checks ended with exit code $CHECKED"
+  [[ $1 == ended ]] || text="the checks took longer than ${SETTING[timeout]} seconds"
+  [[ -n $CHECKED || $1 != ended ]] || text='processes of the worker survived KILL: its work was not checked'
+  [[ $1 == ended && -s qa.log && -n $CHECKED ]] || printf '[reconciler: %s]\n' "$text" >>qa.log
+} 2>/dev/null
 
 # The end of a run that has no supervisor any more; the lock was handed over.
 reap() {
@@ -203,100 +284,21 @@ reap() {
   ring "$RUN_DIR"
 }
 
-# From here on: the stage that becomes the worker. What the prelude could clash with is named reconciler_….
-
-# Fields as in a payload, from a file, into reconciler_environment.
-reconciler_fields() {
-  local text='' line at=0 size
-  [[ -f $1 ]] || return 0
-  IFS= read -r -d '' text <"$1"
-  while ((at < ${#text})); do
-    line=${text:at:300}
-    line=${line%%"$NL"*}
-    [[ $line =~ ^([A-Za-z_][A-Za-z0-9_]*)\ ([0-9]+)$ ]] || return 1
-    size=$((10#${BASH_REMATCH[2]}))
-    [[ ${BASH_REMATCH[1]} == RECONCILER_* ]] ||
-      reconciler_environment+=("${BASH_REMATCH[1]}=${text:at+${#line}+1:size}")
-    ((at += ${#line} + size + 2))
-  done
-}
-
-reconciler_fail() {
-  printf 'PrepareFailed: %s\n' "$1" >>"$RECONCILER_RUN_DIR/supervisor.log"
-  exit 126
-} 2>/dev/null
-
-# Everything the worker needs is read before the prelude runs; the secrets' file is gone before it, too.
-reconciler_prepare() {
-  local root
-  open_run "$1"
-  reconciler_environment=() reconciler_env=${SETTING[env]-}
-  reconciler_fields environment && reconciler_fields "${SETTING[secrets]:-/dev/null}" ||
-    reconciler_fail 'the environment that was sent cannot be read'
-  drop_secrets
-  root=${RUN_DIR%/*/*/*}
-  export CI=true NO_COLOR=1 TERM=dumb
-  export RECONCILER_FLEET=${SETTING[fleet]-} RECONCILER_TASK=${SETTING[task]-} RECONCILER_RUN=$RUN
-  export RECONCILER_WORKTREE=$RUN_DIR/work RECONCILER_RUN_DIR=$RUN_DIR RECONCILER_MARK=$MARK
-  export RECONCILER_RESULT_FILE=$RUN_DIR/result.json RECONCILER_CACHE_DIR=$root/_/cache
-  [[ -d $RECONCILER_CACHE_DIR ]] || mkdir -p -- "$RECONCILER_CACHE_DIR" 2>/dev/null
-  cd work || reconciler_fail "the worker's directory is gone"
-  unset -v OLDPWD LC_ALL
-  [[ -z ${SETTING[lc_all]-} ]] || export LC_ALL=${SETTING[lc_all]}
-  umask "${SETTING[umask]:-022}"
-}
-
-# Sets reconciler_command: bash, or what the first line of the script names, as the kernel would read it.
-reconciler_interpreter() {
-  local line='' program argument script=$RECONCILER_RUN_DIR/worker.sh
-  IFS= read -r line <"$script"
-  if [[ $line != '#!'* ]]; then
-    hash -- bash 2>/dev/null || reconciler_fail 'bash is not on the PATH that the worker gets'
-    reconciler_command=(bash -eo pipefail -- "$script")
-    return
-  fi
-  read -r program argument <<<"${line:2}"
-  argument=${argument%$'\r'} program=${program%$'\r'}
-  [[ -f $program && -x $program ]] || reconciler_fail "the interpreter $program is not there"
-  if [[ ${program##*/} == env && $argument =~ ^[A-Za-z0-9._+-]+$ && $argument != -* ]]; then
-    hash -- "$argument" 2>/dev/null || reconciler_fail "the interpreter $argument is not on the PATH"
-  fi
-  reconciler_command=("$program" ${argument:+"$argument"} "$script")
-}
-
-reconciler_work() {
-  local reconciler_entry
-  IFS=$' \t\n'
-  set +eu
-  trap - EXIT
-  builtin cd -- "$RECONCILER_WORKTREE" || reconciler_fail "the worker's directory is gone"
-  unset -v OLDPWD
-  for reconciler_entry in "${reconciler_environment[@]}"; do
-    export -- "${reconciler_entry?}" 2>>"$RECONCILER_RUN_DIR/supervisor.log"
-  done
-  reconciler_interpreter
-  shopt -s execfail
-  # Nobody reads this when the supervisor is gone: then the signal for a broken pipe is the end.
-  printf 'work\n' >&6
-  # Without a free inode there is no new record in the place of the old one: none at all says the same.
-  ln -sfn work "$RECONCILER_RUN_DIR/phase" 2>/dev/null || rm -f -- "$RECONCILER_RUN_DIR/phase"
-  { printf '%s\n' "$RECONCILER_RUN" >>"${RECONCILER_RUN_DIR%/*/*}/bell"; } 2>/dev/null
-  # bash has let go of INT and QUIT for what it starts in the background; a worker shall get them as after a login.
-  [[ $reconciler_env == 1 ]] && reconciler_command=(env "--default-signal=INT,QUIT" -- "${reconciler_command[@]}")
-  # shellcheck disable=SC2093
-  exec "${reconciler_command[@]}" 6>&-
-  reconciler_fail "${reconciler_command[0]} cannot be started"
-}
-
 case ${1-} in
   supervise) supervise "$2" ;;
   reap) reap "$2" "$3" "$4" ;;
-  work)
+  work | qa)
     exec 9>&-
-    reconciler_prepare "$2"
+    reconciler_stage=$1
+    if [[ $1 == qa ]]; then
+      reconciler_prepare "$2" /dev/fd/3
+      exec 3<&-
+    else
+      reconciler_prepare "$2"
+    fi
     # shellcheck disable=SC1091
     if . "$RECONCILER_RUN_DIR/prelude.sh" >>"$RECONCILER_RUN_DIR/supervisor.log" 2>&1 6>&-; then
-      reconciler_work
+      if [[ $reconciler_stage == qa ]]; then reconciler_check; else reconciler_work; fi
     else
       reconciler_fail "the shell prelude ended with exit code $?"
     fi

@@ -75,6 +75,7 @@ exec 3<&-
 read_fields
 need find stat flock grep readlink ln mv mkdir rm
 check_caller
+find_programs
 open_workspace
 make_workspace || refuse "cannot make the workspace $ROOT: see who owns the place, and its disk"
 lock_workspace
