@@ -59,6 +59,7 @@ CASES = {
     ),
     "opencode-leaves-survivors": Case("opencode", "survivors pr push", "Succeeded", None, "^The work is done"),
     "claude-over-budget": Case("claude", "budget", "Failed"),
+    "local-succeeds": Case("local", "pr push", "Succeeded", None, "^The work is done"),
     "coderabbit-reviews": Case("coderabbit", "success", "Succeeded"),
     "coderabbit-fails": Case("coderabbit", "failed", "Failed", "ExitCode"),
     "a-flag-nobody-knows": Case("typo", "success", "Failed", "ExitCode|InvalidResult"),

@@ -16,8 +16,9 @@ ORDERS = {
     "variant": Order(schema=result_schema(), variant="provider/small"),
     "budget": Order(schema=result_schema(), budget_usd=1.5),
 }
+TOOLS = (*PROGRAMS, "local")  # which is codex, too
 # coderabbit has neither models nor budgets.
-CASES = [(tool, order) for tool in PROGRAMS for order in ORDERS if tool != "coderabbit" or order == "plain"]
+CASES = [(tool, order) for tool in TOOLS for order in ORDERS if tool != "coderabbit" or order == "plain"]
 
 
 @pytest.mark.parametrize(("tool", "order"), CASES)
@@ -27,7 +28,7 @@ def test_the_command_lines_of_the_adapters_are_taken(tmp_path: Path, tool: str, 
     assert adapter(tool).read(output).finished
 
 
-@pytest.mark.parametrize("tool", PROGRAMS)
+@pytest.mark.parametrize("tool", TOOLS)
 def test_a_flag_that_nobody_knows_is_refused(tmp_path: Path, tool: str) -> None:
     output = run(tool, Order(schema=result_schema(), args=("--no-such-flag",)), tmp_path, "stand-in: success")
     assert output.exit_code == 2
