@@ -12,7 +12,7 @@ from reconciler.record.outcome import Told, interpret
 
 def what_was_told(archive: Archive, run: str, memory: RunMemory | None) -> Told:
     """Takes a run that was collected and what is remembered of it; returns what its worker said of its end."""
-    result = memory.result if memory else None
+    result, ended_at = (memory.result, memory.ended_at) if memory else (None, None)
     asked = asked_of(archive.read(run, "run.json"))
     answer, blocked = archive.read(run, "answer.json"), archive.read(run, "blocked.md")
     if not asked.tool:
@@ -29,6 +29,7 @@ def what_was_told(archive: Archive, run: str, memory: RunMemory | None) -> Told:
         stderr=archive.edges(run, "stderr.log"),
         events=archive.edges(run, "events.jsonl"),
         answer=answer,
+        ended_at=ended_at,
     )
     evidence = Evidence(
         output,
@@ -37,7 +38,6 @@ def what_was_told(archive: Archive, run: str, memory: RunMemory | None) -> Told:
         archive.read(run, "qa.log"),
         archive.read(run, "supervisor.log"),
     )
-    ended_at = memory.ended_at if memory else None
     return judge(result, ended_at, asked, adapter(asked.tool), evidence, _schema())
 
 
