@@ -73,8 +73,8 @@ tree_remove() {
   fi
   rm -f -- "$places/.$name.removing"
   exec {PROJECT_LOCK}>&- 9>&-
-  [[ ! -e _/trash/$name.$nonce ]] || rm -rf -- "_/trash/$name.$nonce" ||
-    { chmod -R u+rwX -- "_/trash/$name.$nonce" && rm -rf -- "_/trash/$name.$nonce"; }
+  [[ ! -e _/trash/tree.$name.$nonce ]] || rm -rf -- "_/trash/tree.$name.$nonce" ||
+    { chmod -R u+rwX -- "_/trash/tree.$name.$nonce" && rm -rf -- "_/trash/tree.$name.$nonce"; }
 }
 
 # Saves and removes; WHY says why it could not be.
@@ -89,7 +89,7 @@ tree_take() {
   elif [[ -d $path ]] && find_admin "$checkout" "$PWD/$path"; then
     half_made || tree_save_all
     [[ -z $WHY ]] || return
-    SAID=$(mv -T -- "$path" "_/trash/$name.$nonce" 2>&1) || { WHY=$(said) && return; }
+    SAID=$(mv -T -- "$path" "_/trash/tree.$name.$nonce" 2>&1) || { WHY=$(said) && return; }
   elif [[ -d $path ]] && ! rmdir -- "$path" 2>/dev/null; then
     WHY="$PWD/$path is no worktree of $checkout, so nothing of it can be saved: move away what you need, then remove it by hand"
     return
