@@ -155,10 +155,15 @@ def _turns(old: RunMemory | None, new: RunMemory, report: RunReport, now: float)
     elif before is State.PREPARING and worked:
         turns.append(Turn(EventType.STARTED, now if new.started_at is None else new.started_at))
     before_end = old.result.state if old is not None and old.result is not None else None
-    if new.result is not None and new.result.state is not before_end and new.state in END_EVENT:
+    if new.result is not None and new.result.state is not before_end and new.state in END_EVENT and not untold(new):
         at = now if new.ended_at is None else new.ended_at
         turns.append(Turn(END_EVENT[new.state], at, why_ended(new)))
     return tuple(turns)
+
+
+def untold(run: RunMemory) -> bool:
+    """Takes an ended run; returns whether its agent's output is still to be read: that may make it another end."""
+    return bool(run.agent) and not run.collected and run.state in (State.SUCCEEDED, State.FAILED)
 
 
 def why_ended(run: RunMemory) -> str:

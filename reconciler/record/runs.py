@@ -8,7 +8,7 @@ from reconciler.model.memory import RunMemory
 from reconciler.model.rows import Event
 from reconciler.model.run import Result, State
 from reconciler.record import columns
-from reconciler.record.merge import END_EVENT, why_ended
+from reconciler.record.merge import END_EVENT, untold, why_ended
 from reconciler.record.outcome import Told
 from reconciler.record.records import Intent, RunRecord
 from reconciler.record.room import Room
@@ -130,7 +130,7 @@ def _ended(old: RunRecord, result: Result, now: float) -> RunRecord:
 
 
 def _end_event(old: RunMemory, new: RunMemory, now: float, why: str) -> list[Event]:
-    if new.result is None or new.state is old.state or new.state not in END_EVENT:
+    if new.result is None or new.state not in END_EVENT or (new.state is old.state and not untold(old)):
         return []
     name, host = new.name, new.place.host
     return [Event(now, END_EVENT[new.state], name.task, str(name), host, why_ended(new), why)]

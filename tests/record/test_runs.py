@@ -131,6 +131,25 @@ def test_what_the_worker_said_outlasts_the_next_report(sent: Ledger) -> None:
         assert sent.memory().runs[RUN].result == Result(State.BLOCKED, exit_code=0)
 
 
+@pytest.mark.parametrize(
+    "told, type, why",
+    [
+        (Told("done"), EventType.ENDED, ""),
+        (Told("no answer", Result(State.FAILED, "InvalidResult", 0)), EventType.FAILED, "InvalidResult"),
+        (Told("which?", Result(State.BLOCKED, exit_code=0)), EventType.BLOCKED, ""),
+    ],
+)
+def test_the_end_of_an_agent_is_news_once_its_output_was_read(
+    ledger: Ledger, told: Told, type: EventType, why: str
+) -> None:
+    assert [event.type for event in ledger.observe(host(), seen(running(name(), agent="codex")), 29.0)] == [
+        EventType.STARTED
+    ]
+    assert ledger.observe(host(), seen(ended(name(), agent="codex")), 30.0) == []
+    (event,) = ledger.collected(RUN, 31.0, told)
+    assert (event.type, event.why, event.message) == (type, why, told.summary)
+
+
 def test_control_characters_are_spelled_out(sent: Ledger) -> None:
     sent.observe(host(), seen(ended(name())), 30.0)
     sent.collected(RUN, 31.0, Told("red \x1b[31m \udcff"))
