@@ -35,7 +35,7 @@ def test_windows_line_ends_and_a_byte_order_mark_move_no_problem(case: Path) -> 
 
 
 def test_there_are_enough_of_them() -> None:
-    assert len(CASES) > 90
+    assert len(CASES) > 170
 
 
 CODE = 'is not allowed in a file | write it as "\\u…" in quotes, or remove it'

@@ -41,3 +41,8 @@ def test_a_long_line_is_cut_and_control_characters_are_left_out() -> None:
     assert len(excerpt(["x" * 1000], 1)) == 161
     assert excerpt(["a\x1b[31m\tb\r"], 1) == "a[31m b"
     assert excerpt(["a"], 7) == ""
+
+
+def test_a_password_in_a_url_is_left_out() -> None:
+    assert excerpt(["  gitUrl: https://ada:s3cret@example.org/web.git"], 1) == "  gitUrl: https://…@example.org/web.git"
+    assert excerpt(["  gitUrl: ssh://git@example.org:22/a@b"], 1) == "  gitUrl: ssh://git@example.org:22/a@b"
