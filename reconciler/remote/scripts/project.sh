@@ -59,7 +59,7 @@ project_settings() {
       reconciler_fail "git takes no branch or tag of the name ${name:0:80}: choose another one"
   done
   [[ $url != *[[:cntrl:]]* && ($url == /* || $url =~ ^(https?|ssh|git)://$host(:[0-9]+)?/ || $url =~ ^file:///?[^/] ||
-    $url =~ ^$host:[^:]) ]] ||
+    ($url != *://* && $url =~ ^$host:[^:])) ]] ||
     reconciler_fail "git may not fetch from ${url:0:200}: gitUrl is an https, ssh, git or file URL, HOST:PATH, or an absolute path"
   [[ $repository != *[[:cntrl:]]* ]] || reconciler_fail 'repoUrl has a control character in it'
 }
