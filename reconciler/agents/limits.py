@@ -13,10 +13,11 @@ LONGEST = 366 * 86400.0  # seconds; what is farther away is no time to wait for
 
 # The clock time is the host's; the adapters have their tools tell it in UTC.
 _AT = re.compile(
-    r"\btry again at (?:(?P<day>[A-Z][a-z]{2} \d{1,2})(?:st|nd|rd|th), (?P<year>\d{4}) )?(?P<time>\d{1,2}:\d\d [AP]M)\b"
+    r"\b[Tt]ry again at (?:(?P<day>[A-Z][a-z]{2} \d{1,2})(?:st|nd|rd|th), (?P<year>\d{4}) )?"
+    r"(?P<time>\d{1,2}:\d\d [AP]M)\b"
 )
 _IN = re.compile(
-    r"\b(?:try again|try|retry) (?:in|after) ((?:\d{1,9}(?:\.\d{1,9})? ?[a-z]{1,7}[, ]{0,2}(?:and )?){1,4})"
+    r"\b(?:[Tt]ry again|[Tt]ry|[Rr]etry) (?:in|after) ((?:\d{1,9}(?:\.\d{1,9})? ?[a-z]{1,7}[, ]{0,2}(?:and )?){1,4})"
 )
 _PART = re.compile(r"(\d{1,9}(?:\.\d{1,9})?) ?([a-z]{1,7})")
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}

@@ -48,7 +48,8 @@ def decoded(data: bytes | None) -> str:
 def events(data: bytes) -> Iterator[Event]:
     """Takes one JSON object a line; yields the objects. Lines that are none (half-written, cut, noise) are left out."""
     for line in data.splitlines():
-        if line.lstrip()[:1] == b"{":
+        line = line.strip()
+        if line[:1] == b"{" and line[-1:] == b"}":
             value = parse(decoded(line))
             if isinstance(value, dict):
                 yield value

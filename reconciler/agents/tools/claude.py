@@ -91,9 +91,10 @@ def _events(data: bytes) -> Iterable[Event]:
 
 def _bare(output: Output, reading: Reading) -> Reading:
     """Nothing but an object that is no event: the answer itself (`--output-format text`)."""
-    said = decoded(output.events or output.stdout)
-    answer = find(said) if output.exit_code == 0 and not reading.session_id else None
-    return replace(reading, finished=answer is not None, answer=answer)
+    whole = parse(decoded(output.events or output.stdout))
+    if output.exit_code != 0 or not isinstance(whole, dict) or "type" in whole:
+        return reading
+    return replace(reading, finished=True, answer=whole)
 
 
 def _failed(reading: Reading, result: Event, error: str, limits: Event) -> Reading:

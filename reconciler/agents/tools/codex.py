@@ -131,7 +131,7 @@ def _completed(item: Event) -> str:
         case "web_search":
             return f"search {text_at(item, 'query')}"
         case "error":
-            return f"error: {text_at(item, 'message')}"
+            return f"warning: {text_at(item, 'message')}"
     return ""
 
 
