@@ -11,7 +11,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "collect": ("collect.sh",),
     "bell": ("bell.sh",),
     "check": ("report.sh", "check.sh"),
-    "reset": ("lease.sh", "process.sh", "reset.sh"),
+    "reset": ("lease.sh", "process.sh", "git.sh", "reset.sh"),
 }
 OPERATIONS = ("settle", "cancel", "launch", "cleanup", "worktree")
 BEFORE = {"worktree": ("git.sh",)}  # what the file of an operation needs

@@ -4,7 +4,7 @@ import os
 import secrets
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -93,6 +93,7 @@ class HostUnderTest:
     prelude: str = ""
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     marks: dict[str, str] = field(default_factory=dict)
+    projects: dict[str, str] = field(default_factory=dict)  # run -> its project, where it has one
 
     def stdin(self, verb: str, fields: Fields = (), nonce: str = "n0nce") -> bytes:
         """All that bash gets on its standard input."""
@@ -115,6 +116,7 @@ class HostUnderTest:
             ]
         if verb == "act":
             fields.append(("supervisor", scripts.supervisor()))
+            fields += [("project_script", scripts.project()), ("qa_script", scripts.qa())]
         return fields
 
     def call(self, verb: str, fields: Fields = ()) -> Answer:
@@ -132,14 +134,31 @@ class HostUnderTest:
     def observe(self) -> Answer:
         return self.call("observe")
 
-    def launch_fields(self, run: str, worker: str, **given: str | Mapping[str, str]) -> list[tuple[str, str | bytes]]:
-        """The operation `launch`; `settings`, `environment`, `secrets` are mappings, the rest are fields."""
+    def launch_fields(
+        self, run: str, worker: str | Sequence[tuple[str, str]], **given: str | Mapping[str, str]
+    ) -> list[tuple[str, str | bytes]]:
+        """The operation `launch`. `worker`: a script, or the words of a command line with the kind of each.
+
+        `settings`, `environment`, `secrets`, `files` (by name) and `checks` (script by step) are mappings. `project`
+        names the one that the run belongs to; its worktree is called after the run unless `worktree` says otherwise.
+        """
         mark = self.marks.setdefault(run, secrets.token_hex(8))
         task = run.rsplit("-", 2)[0]
         settings = {"timeout": "60", "idle_timeout": "", "last": "0", "mark": mark, "task": task, "run": run}
-        settings |= {"fleet": self.fleet_name, "grace": "1", **dict(given.get("settings", {}))}
+        settings |= {"fleet": self.fleet_name, "grace": "1"}
+        more: list[tuple[str, str | bytes]] = []
+        if project := given.get("project", ""):
+            self.projects[run] = str(project)
+            tree = str(given.get("worktree", run))
+            settings |= {"project": str(project), "worktree": tree, "branch": f"reconciler/{tree}", "fork": "never"}
+            settings["tree_mode"] = "fresh" if tree == run else "resume"
+            more.append(("worker", f"a=claude;w={tree.removeprefix(f'{task}-')}"))
+        if checks := dict(given.get("checks", {})):
+            settings["qa"] = "steps"
+            more.append(("file.qa", encode(checks.items())))
+        settings |= dict(given.get("settings", {}))
         return [
-            ("launch", f"_/runs/{run}"),
+            ("launch", self.path(run)),
             ("attempt", run.rsplit("-", 1)[1]),
             ("rerun_key", "-"),
             ("mark", mark),
@@ -147,10 +166,12 @@ class HostUnderTest:
             ("environment", encode(dict(given.get("environment", {})).items())),
             ("secrets", encode(dict(given.get("secrets", {})).items())),
             ("file.run.json", "{}"),
-            ("file.worker.sh", worker),
+            ("file.worker.sh", worker) if isinstance(worker, str) else ("file.command", encode(worker)),
+            *((f"file.{name}", text) for name, text in dict(given.get("files", {})).items()),
+            *more,
         ]
 
-    def launch(self, run: str, worker: str, **given: str | Mapping[str, str]) -> str:
+    def launch(self, run: str, worker: str | Sequence[tuple[str, str]], **given: str | Mapping[str, str]) -> str:
         """Launches one run and returns the word of the answer."""
         answer = self.call("act", self.launch_fields(run, worker, **given))
         assert answer.code == 0, answer
@@ -158,12 +179,16 @@ class HostUnderTest:
 
     def operate(self, operation: str, run: str, **fields: str) -> str:
         """One operation on one run; the whole answer to it."""
-        answer = self.call("act", [(operation, f"_/runs/{run}"), *fields.items()])
+        answer = self.call("act", [(operation, self.path(run)), *fields.items()])
         assert answer.code == 0, answer
         return answer[f"{operation}/{run}"]
 
+    def path(self, run: str) -> str:
+        """Its run directory below the root."""
+        return f"{self.projects.get(run, '_')}/runs/{run}"
+
     def directory(self, run: str) -> Path:
-        return self.root / "_/runs" / run
+        return self.root / self.path(run)
 
     def record(self, run: str, name: str) -> str:
         """A record's text; empty when there is none."""
@@ -177,7 +202,9 @@ class HostUnderTest:
         text = until(lambda: self.record(run, "result"), 20)
         return dict(part.split("=", 1) for part in text.split(";"))
 
-    def run(self, run: str, worker: str, **given: str | Mapping[str, str]) -> dict[str, str]:
+    def run(
+        self, run: str, worker: str | Sequence[tuple[str, str]], **given: str | Mapping[str, str]
+    ) -> dict[str, str]:
         """Launches a run and waits for its result."""
         assert self.launch(run, worker, **given) == "accepted"
         return self.result(run)

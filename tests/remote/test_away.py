@@ -110,7 +110,10 @@ def test_reset_empties_the_workspace_but_for_what_prevents_a_second_run(host: Ho
     identity = host.observe().pairs("workspace")["id"]
     answer = host.call("reset")
     assert answer.code == 0
-    assert answer.pairs("removed") == {"runs": "2", "cache": "1", "trash": "0", "left": "0"}
+    assert answer.pairs("removed") == {
+        **{"runs": "2", "cache": "1", "trash": "0", "left": "0"},
+        **{"worktrees": "0", "checkouts": "0", "unpushed": "0"},
+    }
     report = host.observe()
     marks = report.pairs("workspace")
     assert (marks["id"], marks["lease"]) == (identity, "1;0a1b2c3d")

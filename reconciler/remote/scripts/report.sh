@@ -136,15 +136,19 @@ ${FACTS-}"
 
 # Adds to FACTS which of the programs asked for are on the PATH that workers get.
 find_programs() {
-  local program PATH=$PATH
-  local -a programs
+  local program folder found PATH=$PATH
+  local -a programs folders
   [[ -n ${FIELD[programs]-} ]] || return 0
   prelude_path
+  IFS=: read -r -a folders <<<"$PATH"
   read -r -a programs <<<"${FIELD[programs]//"$NL"/ }"
   for program in "${programs[@]}"; do
     [[ $program =~ ^[A-Za-z0-9._+][A-Za-z0-9._+-]{0,99}$ ]] || continue
-    type -P -- "$program" >/dev/null
-    FACTS+="program.$program=$((! $?))$NL"
+    found=0
+    for folder in "${folders[@]}"; do
+      [[ -f $folder/$program && -x $folder/$program ]] && found=1
+    done
+    FACTS+="program.$program=$found$NL"
   done
 }
 

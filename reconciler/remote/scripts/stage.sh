@@ -167,7 +167,8 @@ reconciler_program() {
   if [[ $program == */* ]]; then
     [[ -f $program && -x $program ]] || reconciler_fail "$program is not on this host, or cannot be executed"
   else
-    [[ -n $program ]] && type -P -- "$program" >/dev/null ||
+    # It also names what is there and no program.
+    [[ -n $program && -x $(type -P -- "$program") ]] ||
       reconciler_fail "$program is not installed on this host (not on the PATH that the worker gets)"
   fi
   reconciler_command=("$program" "${reconciler_words[@]:1}")
