@@ -132,7 +132,7 @@ class Workspace:
         phases = (place / "phases").read_text().split() if (place / "phases").exists() else []
         if stage.returncode:
             failure = next((line for line in log.splitlines()[::-1] if line.startswith("PrepareFailed: ")), "")
-            assert stage.returncode == 126 and failure, (stage.returncode, log, errors)
+            assert (stage.returncode, bool(failure)) == (126, True), (log, errors)
             return Prepared(Path(), {}, failure.removeprefix("PrepareFailed: "), phases, log)
         tree, *entries = output.decode().removesuffix("\0").split("\0")
         environment = dict(entry.split("=", 1) for entry in entries)

@@ -86,7 +86,7 @@ tree_take() {
   elif [[ -L $path || (-e $path && ! -d $path) ]]; then
     WHY="$PWD/$path is no directory: look at it, and remove it by hand"
     return
-  elif [[ -d $path ]] && find_admin "$checkout" "$PWD/$path"; then
+  elif [[ -d $path && ! -d $path/.git ]] && find_admin "$checkout" "$PWD/$path"; then
     half_made || tree_save_all
     [[ -z $WHY ]] || return
     SAID=$(mv -T -- "$path" "_/trash/tree.$name.$nonce" 2>&1) || { WHY=$(said) && return; }
