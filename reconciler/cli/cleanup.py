@@ -14,8 +14,9 @@ from reconciler.model.change import Action, Options
 def cleanup(context: Context, dry_run: bool, allow_prune: bool, output: str) -> int:
     """Remove what nothing owns any more, on every host; launch nothing.
 
-    That is the run directories of tasks that left git, those that retention lets go, and half-finished removals.
-    Results and logs are collected first; the prune budget of the fleet holds here too.
+    That is the run directories of tasks that left git, those that retention lets go, worktrees in which nothing goes
+    on, and half-finished removals. Results and logs are collected first, and what was never pushed from a worktree is
+    kept in its checkout; the prune budget of the fleet holds here too.
     """
     from dataclasses import replace
 

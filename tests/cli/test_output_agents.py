@@ -174,6 +174,53 @@ def test_the_prompt_of_the_next_step_names_branch_and_pull_request(fleet: Fleet)
     assert "stand-in: commit push success" in told
 
 
+def test_logs_follow_an_agent_while_it_works(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    local_host(fleet)
+    remote = make_remote(tmp_path / "remotes")
+    fleet.write("projects/app.yaml", fleet.document("Project", "app", {"gitUrl": str(remote.path), "env": IDENTITY}))
+    task(fleet, "long", "commit slow 8 push success", "claude")
+    fleet.commit()
+    fleet.run("reconcile", check=0)
+    following = fleet.start("logs", "long", "-f")
+    assert following.stdout is not None
+    first = following.stdout.readline()
+    fleet.run("reconcile", check=0)
+    assert item(fleet, "tasks", "long")["phase"] in ("Preparing", "Running")
+    rest = following.stdout.read()
+    assert following.wait(timeout=60) == 0
+    assert first.strip()
+    assert '{"type"' not in first + rest
+    assert len(rest.splitlines()) >= 2
+    fleet.reconcile()
+    assert fleet.run("logs", "long", check=0).stdout == first + rest
+
+
+def test_documents_that_left_git_are_in_no_table(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    local_host(fleet)
+    fleet.write("projects/app.yaml", fleet.document("Project", "app", {"gitUrl": "/srv/git/app.git"}))
+    agent(fleet, "claude", model="sonnet")
+    agent(fleet, "spare", "codex")
+    task(fleet, "later", "success", "claude", suspend=True)
+    fleet.commit()
+    fleet.reconcile()
+    assert [one["name"] for one in fleet.json("get", "agents")["items"]] == ["claude", "spare"]
+    for path in ("agents/claude.yaml", "agents/spare.yaml"):
+        fleet.remove(path)
+    fleet.commit()
+    fleet.reconcile()
+    (claude,) = fleet.json("get", "agents")["items"]  # the tool itself, which the task still names
+    assert (claude["name"], claude["tool"], claude["model"], claude["file"]) == ("claude", "claude", None, None)
+    fleet.remove("projects/app.yaml")
+    fleet.remove("tasks/later.yaml")
+    fleet.task("other")
+    fleet.commit()
+    fleet.reconcile()
+    assert fleet.run("get", "projects", check=0).stderr == "there are no projects\n"
+    assert fleet.json("get", "agents")["items"] == []
+
+
 def test_clean_up_and_reset_are_counted(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     local_host(fleet)
