@@ -101,6 +101,7 @@ def _failed(reading: Reading, result: Event, error: str, limits: Event) -> Readi
     """`subtype` is `success` even then. A budget that is used up says nothing of the agent: no failure of its own."""
     errors = result.get("errors")
     listed = [item for item in errors if isinstance(item, str)] if isinstance(errors, list) else []
+    listed = [item for item in listed if not item.startswith("[ede_diagnostic]")]  # for its makers
     message = "; ".join(listed) or reading.text or text_at(result, "subtype")
     reason = of_status(number_at(result, "api_error_status")) or _ERRORS.get(error, "")
     until = None

@@ -61,7 +61,7 @@ def read(output: Output) -> Reading:
     limit = told(Limit(_failure(output, end, message)), message, output.ended_at)
     return Reading(
         failure=limit.reason,
-        message=message or _MESSAGES.get(output.exit_code or 0, "") or _last_line(output, limit.reason),
+        message=_plain(message) or _MESSAGES.get(output.exit_code or 0, "") or _last_words(output, limit.reason),
         text=text,
         tokens=tokens,
         session_id=session,
@@ -93,10 +93,18 @@ def _failure(output: Output, end: Event, message: str) -> str:
     return QUOTA_EXCEEDED if reason == RATE_LIMITED and _USED_UP.match(message) else reason
 
 
-def _last_line(output: Output, reason: str) -> str:
+def _plain(message: str) -> str:
+    """Takes a message; returns the API's own words in it, without the JSON around them and the advice after them."""
+    match = re.match(r"\[API Error: (.{1,4000}?)\](?:\n|\Z)", message, re.DOTALL)
+    inner = match[1] if match else message
+    parsed = parse(inner) if inner.startswith("{") else None
+    return text_at(object_at(parsed, "error"), "message") or inner if isinstance(parsed, dict) else inner
+
+
+def _last_words(output: Output, reason: str) -> str:
     """A login that is not configured is told on standard error alone."""
     written = [line for line in decoded(output.stderr[-4000:]).splitlines() if line.strip()] if reason else []
-    return flat(written[-1]) if written else ""
+    return flat(" ".join(written[-2:]))
 
 
 def _tokens(stats: Event) -> int | None:
@@ -126,7 +134,7 @@ def shown(event: Event) -> str:
         case "result":
             if event.get("status") == "success":
                 return ended(None, _tokens(object_at(event, "stats")))
-            return failed(text_at(object_at(event, "error"), "message"))
+            return failed(_plain(text_at(object_at(event, "error"), "message")))
     return ""
 
 
