@@ -111,8 +111,13 @@ def test_reset_empties_the_workspace_but_for_what_prevents_a_second_run(host: Ho
     answer = host.call("reset")
     assert answer.code == 0
     assert answer.pairs("removed") == {
-        **{"runs": "2", "cache": "1", "trash": "0", "left": "0"},
-        **{"worktrees": "0", "checkouts": "0", "unpushed": "0"},
+        "runs": "2",
+        "cache": "1",
+        "trash": "0",
+        "left": "0",
+        "worktrees": "0",
+        "checkouts": "0",
+        "unpushed": "0",
     }
     report = host.observe()
     marks = report.pairs("workspace")

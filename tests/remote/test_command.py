@@ -155,8 +155,11 @@ def test_programs_are_looked_for_where_workers_find_them(host: HostUnderTest, to
     answer = host.call(verb, [("programs", asked)])
     found = {key: value for key, value in answer.pairs("facts").items() if key.startswith("program.")}
     assert found == {
-        **{"program.agent": "1", "program.no-such-agent": "0", "program.plain": "0"},
-        **{"program.cd": "0", "program.bash": "1"},
+        "program.agent": "1",
+        "program.no-such-agent": "0",
+        "program.plain": "0",
+        "program.cd": "0",
+        "program.bash": "1",
     }
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -293,8 +294,6 @@ UNIT = "import unittest\nclass T(unittest.TestCase):\n def test(self): self.asse
 @pytest.mark.parametrize("pytest_there", [True, False])
 def test_python(host: HostUnderTest, tmp_path: Path, value: int, state: str, code: int, place: str, pytest_there: bool):
     """With the Python that runs this test, which has pytest, or one that cannot import it."""
-    import sys
-
     bin = tmp_path / "bin"
     bin.mkdir()
     shim(
