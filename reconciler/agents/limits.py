@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 
 RATE_LIMITED, QUOTA_EXCEEDED, AUTH_FAILED = "RateLimited", "QuotaExceeded", "AuthFailed"
 _REASONS = {401: AUTH_FAILED, 402: QUOTA_EXCEEDED, 403: AUTH_FAILED, 429: RATE_LIMITED}
@@ -76,6 +75,8 @@ def _after(limit: Limit, seconds: float) -> Limit:
 
 
 def _date(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # it brings a lot with it
+
     try:
         return parsedate_to_datetime(text[:64]).timestamp() if "," in text[:64] else None
     except (ValueError, TypeError, IndexError, OverflowError):
