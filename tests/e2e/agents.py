@@ -72,27 +72,31 @@ def make_remote(folder: Path, name: str = "app") -> Remote:
     return remote
 
 
+def home(machine: Machine) -> Path:
+    """A machine's home as a folder of this one: git is led astray by the path through /proc."""
+    return machine.folder / "home"
+
+
 def install(machine: Machine, *programs: str) -> None:
     """The stand-ins in a machine's ~/.local/bin, a git identity, and a key with which it may log in to itself."""
-    folder = machine.home / ".local/bin"
+    folder = home(machine) / ".local/bin"
     folder.mkdir(parents=True, exist_ok=True)
     for program in programs or PROGRAMS:
         (folder / program).symlink_to(STANDINS / program)
-    (machine.home / ".gitconfig").write_text("[user]\n  name = Agent\n  email = agent@example.org\n")
-    keys = machine.home / ".ssh"
+    (home(machine) / ".gitconfig").write_text("[user]\n  name = Agent\n  email = agent@example.org\n")
+    keys = home(machine) / ".ssh"
     keys.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(machine.login_key, keys / "id_ed25519")
 
 
 def by_ssh(machine: Machine, remote: Remote) -> str:
     """The URL of a remote in a machine's home, over its own sshd."""
-    inside = remote.path.relative_to(machine.home)
-    return f"ssh://root@{machine.address}/root/{inside}"
+    return f"ssh://root@{machine.address}{inside(machine, remote)}"
 
 
 def inside(machine: Machine, remote: Remote) -> str:
     """The path of a remote in a machine's home, as seen there."""
-    return f"/root/{remote.path.relative_to(machine.home)}"
+    return f"/root/{remote.path.relative_to(home(machine))}"
 
 
 def local_host(fleet: Fleet, name: str = "here", **spec: Any) -> "Site":
@@ -132,11 +136,10 @@ def runs(fleet: Fleet) -> dict[str, dict[str, Any]]:
 
 
 def ended(fleet: Fleet) -> bool:
-    """Every task has run, and no run is active; asks the hosts by a cycle first."""
+    """The first attempt of every task has ended; a cycle looks first."""
     fleet.run("reconcile")
-    seen = runs(fleet)
-    with_runs = {name.rsplit("-", 2)[0] for name in seen}
-    return with_runs == set(rows(fleet)) and all(run["phase"] in ENDED for run in seen.values())
+    seen = {name.rsplit("-", 2)[0]: run["phase"] for name, run in runs(fleet).items() if name.endswith("-1")}
+    return seen.keys() == rows(fleet).keys() and ENDED.issuperset(seen.values())
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,7 @@ class Site:
 
 def site(machine: Machine) -> Site:
     """The workspace of a machine."""
-    return Site(machine.home / ".reconciler")
+    return Site(home(machine) / ".reconciler")
 
 
 def tools(machine: Machine) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.e2e.agents import agent, ended, install, make_remote, project, rows, runs, says, site, task, tools
+from tests.e2e.agents import agent, ended, home, install, make_remote, project, rows, runs, says, site, task, tools
 from tests.e2e.agents import inside as path_of
 from tests.e2e.fleet import Fleet, until
 from tests.e2e.hosts import OnMachines, declare, once, whys
@@ -38,7 +38,7 @@ CASES = {
     **{f"{tool}-succeeds": Case(tool, "pr push", "Succeeded", None, "^The work is done") for tool in STREAMING},
     **{f"{tool}-blocked": Case(tool, "blocked", "Blocked", None, f"^{re.escape(QUESTION)}$") for tool in STREAMING},
     **{f"{tool}-file": Case(tool, "blocked-file", "Blocked", None, f"^{re.escape(QUESTION)}") for tool in STREAMING},
-    **{f"{tool}-limited": Case(tool, "429", "Failed", "RateLimited") for tool in STREAMING},
+    **{f"{tool}-limited": Case(tool, "429 after=600", "Failed", "RateLimited") for tool in STREAMING},
     **{f"{tool}-unknown": Case(tool, "401", "Failed", "AuthFailed") for tool in STREAMING},
     **{f"{tool}-garbage": Case(tool, "garbage", "Failed", "InvalidResult") for tool in STREAMING},
     **{f"{tool}-empty": Case(tool, "empty", "Failed", "InvalidResult") for tool in STREAMING},
@@ -85,13 +85,13 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Table]:
         [machine] = cluster.add()
         fleet.write("hosts/box1.yaml", machine.host_yaml(minFree="1MiB", slots=len(CASES)))
         install(machine)
-        remote = make_remote(machine.home / "remotes")
+        remote = make_remote(home(machine) / "remotes")
         project(fleet, path_of(machine, remote))
         agent(fleet, "typo", "codex", args=["--no-such-flag"])
         for name, case in CASES.items():
             task(fleet, name, case.script, case.tool, **case.spec)
         fleet.commit()
-        until(lambda: ended(fleet), timeout=80, every=0.5)
+        until(lambda: ended(fleet), timeout=100, every=0.5)
         by_task = {name.rsplit("-", 2)[0]: run for name, run in runs(fleet).items() if name.endswith("-1")}
         yield Table(rows(fleet), by_task, remote.branches(), tools(machine))
 
@@ -106,7 +106,7 @@ def test_what_an_agent_does_is_what_is_told(table: Table, name: str) -> None:
     assert run["branch"] == f"reconciler/{run['name']}"
     if case.phase == "Failed":
         told = f"{run['why'] or ''} {run['summary'] or ''}".strip()
-        assert told, f"a failure without a word: {run}"
+        assert told or run["reason"] in ("IdleTimeout", "Timeout"), f"a failure without a word: {run}"
 
 
 @pytest.mark.parametrize("tool", STREAMING)
@@ -125,7 +125,7 @@ def test_nothing_survives_its_run(table: Table) -> None:
 def test_a_limited_agent_goes_on_when_it_may_and_no_retry_is_burnt(on_machines: OnMachines) -> None:
     fleet, [machine] = on_machines(1)
     install(machine)
-    project(fleet, path_of(machine, make_remote(machine.home / "remotes")))
+    project(fleet, path_of(machine, make_remote(home(machine) / "remotes")))
     # The second time it succeeds; with `limit: 0` there would be none if it counted as a retry.
     task(fleet, "limited", "429 after=8 once=/root/limited", "opencode", retries={"limit": 0})
     # Others of the same agent wait, too: they would be limited as well.
@@ -163,7 +163,7 @@ def first(fleet: Fleet, name: str, attempt: int) -> str:
 def test_another_agent_takes_over(on_machines: OnMachines, script: str, reason: str) -> None:
     fleet, [machine] = on_machines(1)
     install(machine)
-    project(fleet, path_of(machine, make_remote(machine.home / "remotes")))
+    project(fleet, path_of(machine, make_remote(home(machine) / "remotes")))
     agent(fleet, "first", "codex", fallback=["second", "claude"])
     agent(fleet, "second", "gemini")
     task(fleet, "work", f"{script} only=codex", "first")
@@ -178,7 +178,7 @@ def test_one_of_an_agent_at_a_time(on_machines: OnMachines) -> None:
     fleet, machines = on_machines(2)
     for machine in machines:
         install(machine)
-        make_remote(machine.home / "remotes")
+        make_remote(home(machine) / "remotes")
     project(fleet, "/root/remotes/app.git")
     agent(fleet, "codex", maxConcurrent=1)
     for number in range(3):
@@ -196,7 +196,7 @@ def test_one_of_an_agent_at_a_time(on_machines: OnMachines) -> None:
 def test_a_budget_is_passed_on_and_nothing_more_starts_once_it_is_spent(on_machines: OnMachines) -> None:
     fleet, [machine] = on_machines(1)
     install(machine)
-    project(fleet, path_of(machine, make_remote(machine.home / "remotes")))
+    project(fleet, path_of(machine, make_remote(home(machine) / "remotes")))
     agent(fleet, "claude", budgetUsd=0.2)
     task(fleet, "dear", "success cost=0.3", "claude", retries={"limit": 3, "backoff": "0s"})
     task(fleet, "cheap", "success cost=0.1", "claude")
@@ -215,7 +215,7 @@ def test_a_budget_is_passed_on_and_nothing_more_starts_once_it_is_spent(on_machi
 def test_closing_ends_all_that_an_agent_started(on_machines: OnMachines) -> None:
     fleet, [machine] = on_machines(1)
     install(machine)
-    project(fleet, path_of(machine, make_remote(machine.home / "remotes")))
+    project(fleet, path_of(machine, make_remote(home(machine) / "remotes")))
     tasks = [f"{tool}-{way}" for tool in STREAMING for way in ("hang", "tool-hang")]
     for name in tasks:
         tool, _, way = name.partition("-")
@@ -235,13 +235,13 @@ def test_closing_ends_all_that_an_agent_started(on_machines: OnMachines) -> None
 def test_what_an_agent_says_can_be_read_while_it_works(on_machines: OnMachines) -> None:
     fleet, [machine] = on_machines(1)
     install(machine)
-    project(fleet, path_of(machine, make_remote(machine.home / "remotes")))
+    project(fleet, path_of(machine, make_remote(home(machine) / "remotes")))
     for tool in ("codex", "claude", "opencode"):
         task(fleet, tool, "slow 5 success", tool)
     fleet.commit()
     once(fleet)
     for tool in ("codex", "claude"):
-        shown = until(lambda tool=tool: fleet.run("logs", tool, "--stream", "events").stdout)
+        shown = until(lambda tool=tool: fleet.run("logs", tool).stdout)
         assert "git commit" in shown
         assert '{"type"' not in shown, "readable lines, not JSON"
     fleet.reconcile()

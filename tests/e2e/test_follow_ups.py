@@ -4,7 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.agents import Site, git, install, local_host, make_remote, project, rows, runs, says, site, task, tools
+from tests.e2e.agents import (
+    Site,
+    git,
+    home,
+    install,
+    local_host,
+    make_remote,
+    project,
+    rows,
+    runs,
+    says,
+    site,
+    task,
+    tools,
+)
 from tests.e2e.agents import inside as path_of
 from tests.e2e.fleet import Fleet, until
 from tests.e2e.hosts import OnMachines, changes, once
@@ -35,7 +49,7 @@ def lies(place: Site) -> dict[str, set[str]]:
 def test_from_the_first_run_to_the_last_trace(on_machines: OnMachines) -> None:
     fleet, [machine] = on_machines(1)
     install(machine)
-    remote = make_remote(machine.home / "remotes")
+    remote = make_remote(home(machine) / "remotes")
     base = remote.branches()["main"]
     project(fleet, path_of(machine, remote))
     task(fleet, "work", "pr push")
@@ -275,7 +289,7 @@ def test_a_retry_starts_afresh(fleet: Fleet, tmp_path: Path) -> None:
 def test_a_task_closed_while_its_host_is_away_is_cleaned_up_later(on_machines: OnMachines) -> None:
     fleet, [machine] = on_machines(1, deadline="3s")
     install(machine)
-    project(fleet, path_of(machine, make_remote(machine.home / "remotes")))
+    project(fleet, path_of(machine, make_remote(home(machine) / "remotes")))
     task(fleet, "works", "dirty hang")
     task(fleet, "done", "pr push")
     fleet.commit()

@@ -10,6 +10,7 @@ from tests.e2e.agents import (
     STANDINS,
     by_ssh,
     git,
+    home,
     install,
     local_host,
     make_remote,
@@ -42,7 +43,7 @@ def test_twenty_tasks_on_one_project_at_once(on_machines: OnMachines, over_ssh: 
     fleet, [machine] = on_machines(1)
     declare(fleet, machine, slots=20)
     install(machine)
-    remote = make_remote(machine.home / "remotes")
+    remote = make_remote(home(machine) / "remotes")
     before = remote.branches()["main"]
     url = by_ssh(machine, remote) if over_ssh else path_of(machine, remote)
     project(fleet, url)
