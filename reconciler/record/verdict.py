@@ -93,9 +93,13 @@ def judge(
 
 def _unfit(reading: Reading, adapter: Adapter, schema: Mapping[str, Any]) -> str:
     """Why there is no answer that can be used; empty when there is one, or none is needed."""
-    if reading.answer is not None:
-        return fits(reading.answer, schema) if adapter.answers else ""
-    return "it gave no answer of the form that was asked for" if adapter.answers else ""
+    if reading.answer is None:
+        return "it gave no answer of the form that was asked for" if adapter.answers else ""
+    if adapter.answers:
+        return fits(reading.answer, schema)
+    # Who need not answer may do so as a script may: with the keys that it likes.
+    known = reading.answer.get("status") in (None, "succeeded", "failed", "blocked")
+    return "" if known else "its answer has a status that does not exist"
 
 
 def _unfinished(told: Told, result: Result, reading: Reading) -> Told:

@@ -118,6 +118,20 @@ def test_a_tool_that_gives_no_answers_needs_none() -> None:
     assert told(OK, Reading(finished=True, text="2 findings"), answers=False).summary == "2 findings"
 
 
+@pytest.mark.parametrize(
+    "answer, state",
+    [
+        ({"summary": "fine"}, State.SUCCEEDED),
+        ({"status": "blocked"}, State.BLOCKED),
+        ({"status": "great"}, State.FAILED),
+        ({"status": ["succeeded"]}, State.FAILED),
+    ],
+)
+def test_who_need_not_answer_may_say_less(answer: dict[str, Any], state: State) -> None:
+    said = told(OK, Reading(finished=True, answer=answer), answers=False)
+    assert (said.result or OK).state is state
+
+
 def test_blocked_md_is_the_question_whatever_the_answer_says() -> None:
     said = told(Result(State.BLOCKED, exit_code=0), DONE, blocked=b"Which\npage?")
     assert (said.result, said.summary) == (None, "Which page?")
