@@ -45,6 +45,7 @@ def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "tupl
     from reconciler.cli.opening import build_world
     from reconciler.clock import now
     from reconciler.observe.check import check_host
+    from reconciler.observe.needs import needs
     from reconciler.record.ledger import Ledger
 
     with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
@@ -62,6 +63,7 @@ def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "tupl
                     only=only,
                     direct=context.ssh_config is None,
                     clock=now,
+                    needs=needs(desired, host),
                 ),
                 hosts,
             )

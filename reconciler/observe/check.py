@@ -5,8 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.model.host import Host, Transport
+from reconciler.observe.needs import Needs
 from reconciler.observe.parse import parse_facts
 from reconciler.remote.transport import Remote, Unknown
+
+PATIENCE = 30.0  # seconds beyond the host's deadline for agents' programs, which are slow to say who they are
+NOTHING = Needs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +25,18 @@ class Check:
 
 
 def check_host(
-    remote: Remote, host: Host, *, fleet_id: str, only: bool, direct: bool, clock: Callable[[], float]
+    remote: Remote,
+    host: Host,
+    *,
+    fleet_id: str,
+    only: bool,
+    direct: bool,
+    clock: Callable[[], float],
+    needs: Needs = NOTHING,
 ) -> list[Check]:
     """All steps in order, up to the first that makes the next ones impossible.
 
+    `needs`: what the work that may come to this host asks for.
     `direct`: addresses are names and ports of the network, no aliases of the user's ssh configuration.
     """
     checks: list[Check] = []
@@ -35,7 +47,9 @@ def check_host(
             return checks
     began = clock()
     fields: list[tuple[str, bytes | str]] = [("root", host.workspace_root), ("prelude", host.shell_prelude)]
-    reply = remote.call(host, "check", fields, deadline=host.deadline, repeatable=True, only=only)
+    fields += needs.fields
+    deadline = host.deadline + (PATIENCE if needs.programs or needs.forges else 0)
+    reply = remote.call(host, "check", fields, deadline=deadline, repeatable=True, only=only)
     ended = clock()
     if isinstance(reply, Unknown):
         return [*checks, Check(host.name, "login", False, reply.why)]

@@ -107,9 +107,115 @@ check_lock() {
   fi
 }
 
+# What agents are started with, each asked for its version and its flags. They are slow and do not need each other: all
+# are asked at once, for 20 seconds at most.
+check_agents() {
+  local index program name version text flag missing descriptor
+  local -a versions=() helps=() words
+  for index in "${!AGENTS[@]}"; do
+    program=${AGENTS[index]}
+    # shellcheck disable=SC2088 # nobody else would expand it
+    [[ $program != '~/'* ]] || program=$HOME/${program#'~/'}
+    AGENTS[index]=$program
+    type -P -- "$program" >/dev/null && [[ -n ${HELPS[index]} ]] || continue
+    mapfile -t words <<<"${HELPS[index]}"
+    exec {descriptor}< <(ask_agent "$program" --version)
+    versions[index]=$descriptor
+    exec {descriptor}< <(ask_agent "$program" "${words[@]}")
+    helps[index]=$descriptor
+  done
+  for index in "${!AGENTS[@]}"; do
+    program=${AGENTS[index]} name=${AGENTS[index]##*/} missing=
+    name=${name//[![:graph:]]/-}
+    if ! type -P -- "$program" >/dev/null; then
+      check fail "$name" 'not installed on this host, or not on the PATH that shellPrelude gives'
+      continue
+    elif [[ -z ${HELPS[index]} ]]; then
+      check ok "$name" 'is installed'
+      continue
+    fi
+    hear "${versions[index]}"
+    version=
+    while IFS= read -r text; do
+      [[ $text =~ [0-9]\.[0-9] ]] && version=${text//[[:cntrl:]]/} && break
+    done <<<"$HEARD"
+    version=${version:0:100}
+    FACTS+="tool.$name=$version$NL"
+    hear "${helps[index]}"
+    while IFS= read -r flag; do
+      [[ -z $flag || " ${HEARD//[^A-Za-z0-9-]/ } " == *" $flag "* ]] || missing+=" $flag"
+    done <<<"${FLAGS[index]}"
+    if [[ -z $HEARD ]]; then
+      check warn "$name" "${version:-is installed}, but says nothing about its options: see that it runs on this host"
+    elif [[ -n $missing ]]; then
+      check warn "$name" "${version:-is installed}, but does not know$missing: update it"
+    else
+      check ok "$name" "${version:-is installed, in an unknown version}"
+    fi
+  done
+}
+
+ask_agent() {
+  TERM=dumb NO_COLOR=1 CI=true exec timeout -k 2 20 "$@" </dev/null 2>&1
+}
+
+# Sets HEARD to what comes from a descriptor; what a program leaves running must not hold the call up.
+hear() {
+  local left=$((22 - SECONDS)) descriptor=$1
+  HEARD=
+  IFS= read -r -d '' -t "$((left > 1 ? left : 1))" HEARD <&"$descriptor"
+  exec {descriptor}<&-
+}
+
+# Logins with which git and GitHub are used; a worker may bring its own, so nothing fails here.
+check_logins() {
+  local forge version name email
+  for forge in "${FORGES[@]}"; do
+    if ! hash -- gh 2>/dev/null; then
+      check warn gh 'not installed: forks, issues and pull requests need it'
+      break
+    elif GH_PROMPT_DISABLED=1 timeout -k 2 20 gh auth status --hostname "$forge" </dev/null >/dev/null 2>&1; then
+      version=$(gh --version 2>/dev/null </dev/null)
+      check ok gh "${version%% (*}, logged in to $forge"
+    else
+      check warn gh "not logged in to $forge: run \`gh auth login\` there, or give workers a GH_TOKEN secret"
+    fi
+  done
+  [[ -n ${FIELD[git-identity]-} ]] || return 0
+  name=${GIT_AUTHOR_NAME-$(cd / && git config --get user.name)}
+  email=${GIT_AUTHOR_EMAIL-$(cd / && git config --get user.email)}
+  if [[ -n $name && -n $email ]]; then
+    check ok git-identity "commits are made by $name <$email>"
+  else
+    check warn git-identity 'git does not know whose commits it makes: run `git config --global user.name …` and `user.email …` there'
+  fi
+}
+
+# Worktrees need a git that is not too old.
+check_git() {
+  local version
+  version=$(git --version 2>/dev/null)
+  if [[ ! $version =~ ([0-9]+)\.([0-9]+) ]]; then
+    check fail git 'git does not say its version'
+  elif ((BASH_REMATCH[1] * 1000 + BASH_REMATCH[2] < 2030)); then
+    check fail git "$version is too old: projects need git 2.30 or newer"
+  else
+    check ok git "$version"
+  fi
+}
+
 receive
 exec 3<&-
-read_fields
+AGENTS=() HELPS=() FLAGS=() FORGES=()
+while next_field; do
+  case $KEY in
+    agent) AGENTS+=("$VALUE") HELPS+=('') FLAGS+=('') ;;
+    help) HELPS[${#AGENTS[@]} - 1]=$VALUE ;;
+    flag) FLAGS[${#AGENTS[@]} - 1]+=$VALUE$NL ;;
+    gh) FORGES+=("$VALUE") ;;
+    *) FIELD[$KEY]=$VALUE ;;
+  esac
+done
 open_workspace
 check_bash
 check_prelude
@@ -121,6 +227,9 @@ check_secrets
 check_processes
 check_lock
 versions
+[[ -z ${FIELD[git-identity]-} ]] || check_git
+check_agents
+check_logins
 frame checks "$CHECKS"
 report
 finish 0
