@@ -138,7 +138,7 @@ check_work() {
   exec 6>&-
   clear_up
   for ((tick = 0; tick < 500; tick++)); do
-    [[ -e /proc/$WATCHDOG ]] || break
+    [[ -n $WATCHDOG && -e /proc/$WATCHDOG ]] || break
     sleep 0.01
   done
   keep_answer
@@ -152,11 +152,12 @@ check_work() {
   drain qa.log "${SETTING[log_limit]:-51200}" </dev/fd/4 4>&- &
   DRAINS+=("$!")
   exec 5>/dev/fd/4 4>&-
+  exec 3< <(exec 5>&- 9>&- && printf %s "$SECRETS")
+  SECRETS=
   RECONCILER_MARK=$MARK RECONCILER_RUN_DIR=$RUN_DIR \
-    setsid "$BASH" --noprofile --norc -p supervisor.sh qa "$RUN_DIR" \
-    3< <(exec 5>&- 9>&- && printf %s "$SECRETS") >&5 2>&5 5>&- &
+    setsid "$BASH" --noprofile --norc -p supervisor.sh qa "$RUN_DIR" >&5 2>&5 5>&- &
   WORKER=$!
-  exec 5>&-
+  exec 3<&- 5>&-
   identify "$WORKER" && FOUND[$WORKER]=$TICKS
   READY=1
   if [[ $PENDING == cancel || -L cancel ]]; then conclude cancel; fi
