@@ -24,12 +24,14 @@ run_git() {
   SAID=$(become_git "$@" 2>&1)
 }
 
-# What git said, as the end of a sentence; logins in URLs are left out.
+# What git said, as the end of a sentence; logins in URLs are left out. Of much, the end says most.
 said() {
   local text=${SAID//"$NL"/ }
+  text=${text//@@@@/}
   while [[ $text =~ ^(.*://)[^/@[:space:]]+@(.*)$ ]]; do text=${BASH_REMATCH[1]}${BASH_REMATCH[2]}; done
   text=${text//[[:cntrl:]]/ }
-  printf '%s' "${text:0:700}"
+  ((${#text} <= 700)) || text="${text:0:200} … ${text:${#text}-490}"
+  printf '%s' "$text"
 }
 
 # Sets ADMIN to what the checkout $1 keeps about its worktree at the path $2.
