@@ -111,7 +111,10 @@ def _speak_anyway() -> None:
 
 
 def hoisted(arguments: list[str]) -> list[str]:
-    """Global options may stand anywhere on the line, and `-o` before the verb, as in kubectl; click is stricter."""
+    """Global options may stand anywhere on the line, and `-o` before the verb, as in kubectl; click is stricter.
+
+    What a verb has under the same name is the verb's own after it: `host add box1 --identity-file KEY`.
+    """
     before: list[str] = []
     rest: list[str] = []
     after: list[str] = []  # `-o json` from before the verb: the verb's own option
@@ -121,7 +124,7 @@ def hoisted(arguments: list[str]) -> list[str]:
             return [*before, *rest, *after, word, *words]
         name, equals, _ = word.partition("=")
         early = not rest and (name in OUTPUT_OPTIONS or (word.startswith("-o") and not word.startswith("--")))
-        if name not in GLOBAL_OPTIONS and not early:
+        if (name not in GLOBAL_OPTIONS and not early) or (name in GLOBAL_OPTIONS and name in _own(rest)):
             rest.append(word)
             continue
         place = after if early else before
@@ -129,3 +132,14 @@ def hoisted(arguments: list[str]) -> list[str]:
         if word in OUTPUT_OPTIONS or (GLOBAL_OPTIONS.get(name) and not equals):
             place.extend(value for value in [next(words, None)] if value is not None)
     return [*before, *rest, *after]
+
+
+def _own(words: list[str]) -> set[str]:
+    """The options of the verb that a line begins with; none while there is no verb."""
+    command: click.Command | None = cli
+    with click.Context(cli) as context:
+        for word in words:
+            if not isinstance(command, click.Group):
+                break
+            command = command.get_command(context, word)
+    return {option for each in command.params for option in each.opts} if command and words else set()

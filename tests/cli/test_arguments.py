@@ -42,6 +42,8 @@ def test_names_may_carry_their_kind() -> None:
         ("exec build -- git -C x", "exec build -- git -C x"),
         ("--no-color get tasks", "--no-color get tasks"),
         ("plan -C", "-C plan"),
+        ("host check box1 --identity-file key", "--identity-file key host check box1"),
+        ("host add box1 --identity-file key -C dir", "-C dir host add box1 --identity-file key"),
     ],
 )
 def test_global_options_may_stand_anywhere_before_a_double_dash(typed: str, meant: str) -> None:
