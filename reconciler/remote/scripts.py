@@ -34,13 +34,14 @@ def script(verb: str, operations: frozenset[str] = frozenset()) -> str:
 @cache
 def supervisor() -> str:
     """What a launch sends along, to be started beside every run."""
-    return _file("process.sh") + _file("stage.sh") + _file("supervisor.sh")
+    return "".join(map(_file, ("process.sh", "watch.sh", "stage.sh", "supervisor.sh")))
 
 
 @cache
 def project() -> str:
     """What a launch for a project sends along: the supervisor's stage sources it, and calls `project_prepare`."""
-    return "".join(map(_file, ("git.sh", "project.sh", "project_checkout.sh", "project_fork.sh", "project_tree.sh")))
+    own = ("project.sh", "project_checkout.sh", "project_fork.sh", "project_tree.sh")
+    return "".join(map(_file, ("git.sh", *own, "stage_project.sh")))
 
 
 @cache

@@ -108,38 +108,6 @@ reconciler_settle() {
   done
 }
 
-# Checkout and worktree of a project, and its setup. All it says goes into the supervisor's log.
-reconciler_project() {
-  local WORKTREE_PATH=
-  # shellcheck disable=SC1091
-  . "$RECONCILER_RUN_DIR/project.sh" || reconciler_fail 'project.sh cannot be read'
-  project_prepare || reconciler_fail "preparing the worktree ended with exit code $?"
-  [[ -n $WORKTREE_PATH && -d $WORKTREE_PATH && $WORKTREE_PATH -ef $RECONCILER_WORKTREE ]] ||
-    reconciler_fail "there is no worktree $RECONCILER_WORKTREE"
-  [[ ! -f $RECONCILER_RUN_DIR/setup.sh ]] || reconciler_setup
-  # The checks get it, too.
-  [[ -z $reconciler_qa ]] || printf '%s\n' "${RECONCILER_BASE_BRANCH-}" >"$RECONCILER_RUN_DIR/base"
-}
-
-# The project's setup, once in every worktree; what it leaves running stays, as the worker may need it.
-reconciler_setup() {
-  local directory code drain waited=0
-  builtin cd -- "$RECONCILER_WORKTREE" || reconciler_fail "the worktree $RECONCILER_WORKTREE is gone"
-  directory=$(git rev-parse --git-dir) || reconciler_fail "$RECONCILER_WORKTREE is not a worktree of git"
-  [[ $directory == /* ]] || directory=$RECONCILER_WORKTREE/$directory
-  [[ ! -e $directory/reconciler-setup ]] || return 0
-  enter_phase setup
-  reconciler_interpreter "$RECONCILER_RUN_DIR/setup.sh"
-  exec 4> >(builtin cd -- "$RECONCILER_RUN_DIR" && exec >/dev/null && drain supervisor.log 4096)
-  drain=$!
-  "${reconciler_command[@]}" </dev/null >&4 2>&4 4>&-
-  code=$?
-  exec 4>&-
-  while [[ -n $drain && -e /proc/$drain ]] && ((waited++ < 40)); do sleep 0.05; done
-  ((code == 0)) || reconciler_fail "setup ended with exit code $code"
-  : >"$directory/reconciler-setup" || reconciler_fail "$directory cannot be written: see the disk"
-}
-
 # Sets reconciler_command to what runs a script: bash, or what its first line names, as the kernel would read it.
 reconciler_interpreter() {
   local line='' program argument
@@ -185,7 +153,9 @@ reconciler_signals() {
 reconciler_work() {
   local reconciler_sum
   reconciler_settle
+  # shellcheck disable=SC1091
   if [[ -n $reconciler_project ]]; then
+    . "$RECONCILER_RUN_DIR/project.sh" || reconciler_fail 'project.sh cannot be read'
     reconciler_project >>"$RECONCILER_RUN_DIR/supervisor.log" 2>&1 6>&-
   fi
   builtin cd -- "$RECONCILER_WORKTREE" || reconciler_fail "the worker's directory is gone"
@@ -214,22 +184,14 @@ reconciler_work() {
   reconciler_fail "${reconciler_command[0]} cannot be started"
 }
 
-# What preparing a project has exported for the worker, once more for its checks.
-reconciler_login() {
-  local NL=$'\n' SAID='' slug='' forge='' root=${RECONCILER_RUN_DIR%/*/*/*}
-  local url=${SETTING[git_url]-} repository=${SETTING[repo_url]-} PROJECT_LOCK='' USE_INDEX=''
-  # shellcheck disable=SC1091
-  . "$RECONCILER_RUN_DIR/project.sh" || reconciler_fail 'project.sh cannot be read'
-  project_slug
-  project_login
-  export RECONCILER_PROJECT=$reconciler_project RECONCILER_BRANCH=${SETTING[branch]-} RECONCILER_BASE_BRANCH
-  IFS= read -r RECONCILER_BASE_BRANCH <"$RECONCILER_RUN_DIR/base"
-}
-
 # The checks have what the worker had.
 reconciler_check() {
   reconciler_settle
-  [[ -z $reconciler_project ]] || reconciler_login
+  # shellcheck disable=SC1091
+  if [[ -n $reconciler_project ]]; then
+    . "$RECONCILER_RUN_DIR/project.sh" || reconciler_fail 'project.sh cannot be read'
+    reconciler_login
+  fi
   builtin cd -- "$RECONCILER_WORKTREE" || reconciler_fail 'the worktree is gone'
   unset -v OLDPWD
   # shellcheck disable=SC1091
