@@ -350,6 +350,13 @@ def test_the_commit_has_an_author_in_any_case(
     assert "@" in git(checkout, "log", "-1", "--format=%ae", WIP)
 
 
+def test_a_checkout_with_many_objects_is_tidied_up(host: HostUnderTest, origin: Origin, checkout: Path) -> None:
+    work(host, origin, "for n in $(seq 8000); do echo $n >f$n; done")
+    assert remove(host).split()[0] in ("removed", "removing")
+    until(lambda: "count: 0" in git(checkout, "count-objects", "-v"), 60)
+    assert len(git(checkout, "ls-tree", "--name-only", WIP).splitlines()) == 8002
+
+
 def test_many_go_while_others_come(host: HostUnderTest, origin: Origin, checkout: Path) -> None:
     old = [f"old{number}-0a1b2c3d-1" for number in range(20)]
     new = [f"new{number}-0a1b2c3d-1" for number in range(20)]

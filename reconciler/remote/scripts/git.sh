@@ -11,7 +11,7 @@ become_git() {
   [[ -z ${PROJECT_LOCK-} ]] || exec {PROJECT_LOCK}>&-
   exec git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 -c maintenance.auto=false \
     -c core.filesRefLockTimeout=10000 -c core.packedRefsTimeout=10000 -c worktree.useRelativePaths=false \
-    -c http.lowSpeedLimit=100 -c http.lowSpeedTime=120 "$@" </dev/null 6>&- 8>&- 9>&-
+    -c http.lowSpeedLimit=1 -c http.lowSpeedTime=600 "$@" </dev/null 6>&- 8>&- 9>&-
 }
 
 # What git prints; what it complains about goes the caller's way.

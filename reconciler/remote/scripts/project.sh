@@ -95,7 +95,8 @@ project_login() {
     export GIT_SSH_COMMAND=$ssh
   fi
   # A token alone is enough to push: gh hands it to git, and to no helper that would write it down.
-  if [[ -n ${GH_TOKEN-} && -z ${GIT_CONFIG_COUNT-} && $url == https://* && -n $forge ]] && hash -- gh 2>/dev/null; then
+  if [[ -n ${GH_TOKEN-} && -z ${GIT_CONFIG_COUNT-} && $url == https://* && $forge == @(github.com|*.ghe.com) ]] &&
+    hash -- gh 2>/dev/null; then
     export GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=credential.https://$forge.helper GIT_CONFIG_VALUE_0=
     export GIT_CONFIG_KEY_1=credential.https://$forge.helper "GIT_CONFIG_VALUE_1=!gh auth git-credential"
   fi

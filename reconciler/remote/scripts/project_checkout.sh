@@ -131,7 +131,7 @@ project_update() {
   for ((try = 0; try < 20; try++)); do
     project_fetch --prune --no-tags origin '+refs/heads/*:refs/remotes/origin/*' && break
     [[ -n $fresh_fork ]] && ((try < 19)) ||
-      reconciler_fail "git cannot fetch from the fork $origin: $(said) (see that this host may read it)"
+      reconciler_fail "git cannot fetch from $origin, where work is pushed: $(said) (see that this host may read it)"
     sleep 3
   done
   in_checkout symbolic-ref refs/remotes/upstream/HEAD "refs/remotes/upstream/$base"

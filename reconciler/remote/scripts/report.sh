@@ -1,6 +1,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What a host says of itself and of its runs. It writes nothing, takes no lock, and forks as little as it can.
 
+list_records() {
+  find "$@" -maxdepth 2 -ignore_readdir_race -regextype posix-extended \( \
+    -regex '_/(fleet|id|name|lease|revision)' -type l -printf '%f=%l\n' -o \
+    -path _/bell -type f -printf '%f=%s\n' -o \
+    -regex '[a-z0-9-]+/worktrees/[a-z0-9-]+' -type d -prune -printf 'd\t%p\t0\t%T@\t\n' -o \
+    -regex '(_/done|[_a-z0-9-]+/runs)/[a-z0-9-]+(/(owner|worker|started|phase|cancel|result|stuck))?' -type l \( \
+    -lname '*[!A-Za-z0-9=;._-]*' -printf 'l\t%p\t0\t%T@\t?\n' -o -printf 'l\t%p\t%s\t%T@\t%l\n' \) -o \
+    -regex '[_a-z0-9-]+/runs/[a-z0-9-]+' -type d -printf 'd\t%p\t0\t%T@\t\n' -o \
+    -regex '[_a-z0-9-]+/runs/[a-z0-9-]+/(std(out|err)\.log|events\.jsonl)' -type f -printf 'f\t%p\t%s\t%T@\t\n' \)
+}
+
 # Whose the workspace is, and every record in it: one process reads them all.
 report_records() {
   local -a places=()
@@ -16,14 +27,9 @@ report_records() {
   done
   text=
   if ((${#places[@]})); then
-    text=$(find "${places[@]}" -maxdepth 2 -ignore_readdir_race -regextype posix-extended \( \
-      -regex '_/(fleet|id|name|lease|revision)' -type l -printf '%f=%l\n' -o \
-      -path _/bell -type f -printf '%f=%s\n' -o \
-      -regex '[a-z0-9-]+/worktrees/[a-z0-9-]+' -type d -prune -printf 'd\t%p\t0\t%T@\t\n' -o \
-      -regex '(_/done|[_a-z0-9-]+/runs)/[a-z0-9-]+(/(owner|worker|started|phase|cancel|result|stuck))?' -type l \( \
-      -lname '*[!A-Za-z0-9=;._-]*' -printf 'l\t%p\t0\t%T@\t?\n' -o -printf 'l\t%p\t%s\t%T@\t%l\n' \) -o \
-      -regex '[_a-z0-9-]+/runs/[a-z0-9-]+' -type d -printf 'd\t%p\t0\t%T@\t\n' -o \
-      -regex '[_a-z0-9-]+/runs/[a-z0-9-]+/(std(out|err)\.log|events\.jsonl)' -type f -printf 'f\t%p\t%s\t%T@\t\n' \)) ||
+    # What is moved away in the background while find looks at it makes it fail, whatever option is given: it looks again.
+    text=$(list_records "${places[@]}" 2>/dev/null) || text=$(list_records "${places[@]}" 2>/dev/null) ||
+      text=$(list_records "${places[@]}") ||
       refuse "the workspace $ROOT cannot be read in full: see who owns what is in it"
   fi
   for name in "${!mark[@]}"; do

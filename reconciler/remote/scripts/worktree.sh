@@ -30,17 +30,17 @@ worktree() {
       tree_remove "$@"' remove "$PWD" "$path" "$NONCE" &
     remover=$!
     release_lock
-    while [[ -e /proc/$remover ]] && ((PATIENCE-- > 0)); do sleep 0.02; done
-    if [[ -e /proc/$remover && -n $earlier ]]; then
-      reply "failed $earlier (it is being tried again)"
-    elif [[ -e /proc/$remover ]]; then
-      reply 'removing its work is being saved'
-    elif [[ -f $failed ]]; then
+    while [[ -e /proc/$remover && -e $places/.$name.removing ]] && ((PATIENCE-- > 0)); do sleep 0.02; done
+    if [[ -f $failed ]]; then
       reply "failed $(<"$failed")"
-    elif [[ -e $path || -L $path ]]; then
-      reply 'failed what removes it was ended: try again'
-    else
+    elif [[ ! -e $path && ! -L $path && ! -e $places/.$name.removing ]]; then
       reply 'removed its branch stays in the checkout'
+    elif [[ ! -e /proc/$remover ]]; then
+      reply 'failed what removes it was ended: try again'
+    elif [[ -n $earlier ]]; then
+      reply "failed $earlier (it is being tried again)"
+    else
+      reply 'removing its work is being saved'
     fi
   fi
 }
@@ -75,6 +75,8 @@ tree_remove() {
   exec {PROJECT_LOCK}>&- 9>&-
   [[ ! -e _/trash/tree.$name.$nonce ]] || rm -rf -- "_/trash/tree.$name.$nonce" ||
     { chmod -R u+rwX -- "_/trash/tree.$name.$nonce" && rm -rf -- "_/trash/tree.$name.$nonce"; }
+  # Nobody else ever tidies up: by git's own measure of when that is worth it, and without the lock.
+  [[ ! -d $checkout ]] || run_git -C "$checkout" -c gc.auto=6700 -c gc.autoDetach=false gc --auto --quiet
 }
 
 # Saves and removes; WHY says why it could not be.
