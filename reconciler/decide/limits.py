@@ -16,6 +16,7 @@ from reconciler.model.run import State
 from reconciler.model.task import AgentRef, Task
 
 SHORTEST, LONGEST = 300, 3600  # seconds that an agent cools down for when nobody said how long
+AGAIN = 15  # seconds, doubled: when it was told how long, and was turned away once more after that
 
 # Ends that say nothing about an agent's limits: it was never reached.
 _UNREACHED = frozenset({DENIED, "PrepareFailed"})
@@ -29,12 +30,13 @@ class Cooling(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why an agent takes nothing now. `crowded`: it would, but for other runs of it."""
+    """Why an agent takes nothing now. `crowded`: it would, but for other runs of it; `cools`: its vendor said no."""
 
     why: str
     until: float | None = None
     person: bool = False
     crowded: bool = False
+    cools: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def room(scene: Scene) -> Room:
     """Takes a scene; returns what is taken before this cycle starts anything."""
     agents: Counter[str] = Counter()
     for known in scene.runs:
-        if known.result is None and (ref := agent_of(scene, known)):
+        # Until its output was read, nobody knows whether its agent was turned away: it keeps its place.
+        if (known.result is None or known.untold) and (ref := agent_of(scene, known)):
             agents.update(_counted_as(ref))
     return Room(loads(scene), agents, cooling(scene))
 
@@ -90,13 +93,18 @@ def candidates(leg: Leg) -> tuple[AgentRef, ...]:
 
 
 def refusals(scene: Scene, leg: Leg, taken: Room) -> tuple[AgentRef | None, tuple[Refusal, ...]]:
-    """Takes a step and what is taken so far; returns the agent to start, or None and why each does not."""
-    found = []
+    """Takes a step and what is taken so far; returns the agent to start, or None and why each does not.
+
+    The next one is tried where the vendor of the one before it said no; our own limits are waited for.
+    """
+    found: list[Refusal] = []
     for ref in candidates(leg):
         refusal = _refusal(scene, leg.task, ref, taken)
         if refusal is None:
             return ref, ()
         found.append(refusal)
+        if not refusal.cools:
+            break
     return None, tuple(found)
 
 
@@ -108,7 +116,7 @@ def _refusal(scene: Scene, task: Task, ref: AgentRef, taken: Room) -> Refusal | 
     if cool := taken.cooling.get(ref.name):
         reason = cool.run.result.reason if cool.run.result else ""
         left = words.span(cool.until - scene.now + 0.999)
-        return Refusal(f"agent {ref.name} cools down for {left} ({reason} of {cool.run.id})", cool.until)
+        return Refusal(f"agent {ref.name} cools down for {left} ({reason} of {cool.run.id})", cool.until, cools=True)
     return _crowded(agent, ref, taken)
 
 
@@ -133,15 +141,17 @@ def _limited(known: Known) -> bool:
 def _until(newest_first: list[Known]) -> float:
     """Of runs that begin with a limited one. Those that were turned away side by side count once."""
     newest = newest_first[0]
-    if newest.memory and newest.memory.cool_until is not None:
-        return newest.memory.cool_until
     row, began = 0, _begin(newest)
     for known in newest_first[1:]:
         if not _limited(known):
             break
         if _end(known) <= began:
             row, began = row + 1, _begin(known)
-    return _end(newest) + min(SHORTEST << min(row, 40), LONGEST)
+    told = newest.memory.cool_until if newest.memory else None
+    if told is None:
+        return _end(newest) + min(SHORTEST << min(row, 40), LONGEST)
+    # A time that has come too early is not believed again and again: nothing else holds up who burns no attempt.
+    return max(told, _end(newest) + min(AGAIN << min(row - 1, 40), LONGEST)) if row else told
 
 
 def _end(known: Known) -> float:

@@ -66,7 +66,8 @@ def judge(
         variant=asked.variant,
     )
     if result is None or result.state in _FIRM or result.reason in _STOPPED:
-        return replace(told, summary=told.summary or _last_line(evidence.phase_log, result) or short(reading.message))
+        said = _last_line(evidence.phase_log, result) or _said(reading, evidence.output.stderr)
+        return replace(told, summary=told.summary or said)
     if evidence.blocked or answer.get("status") == "blocked":
         question = short((evidence.blocked or b"").decode("utf-8", "replace")) or told.summary
         return _ended(told, result, State.BLOCKED, "", question)
@@ -78,7 +79,7 @@ def judge(
     if result.reason == "QAFailed":
         return replace(told, summary=_failed_steps(told.qa, evidence.qa_log))
     if not reading.finished:
-        return _unfinished(told, result, reading)
+        return _unfinished(told, result, reading, evidence.output.stderr)
     if why:
         return _ended(
             told, result, State.FAILED, "InvalidResult", short(f"{why}: {reading.text}" if reading.text else why)
@@ -102,12 +103,17 @@ def _unfit(reading: Reading, adapter: Adapter, schema: Mapping[str, Any]) -> str
     return "" if known else "its answer has a status that does not exist"
 
 
-def _unfinished(told: Told, result: Result, reading: Reading) -> Told:
-    said = short(reading.message or reading.text)
+def _unfinished(told: Told, result: Result, reading: Reading, stderr: bytes) -> Told:
+    said = _said(reading, stderr)
     if result.state is State.SUCCEEDED:
         why = "it ended with exit code 0 and gave no answer"
         return _ended(told, result, State.FAILED, "InvalidResult", short(f"{why}: {said}" if said else why))
     return replace(told, summary=told.summary or said)
+
+
+def _said(reading: Reading, stderr: bytes) -> str:
+    """The last that there is to read of a tool that gave no answer."""
+    return short(reading.message or reading.text or _last_lines(stderr))
 
 
 def _ended(told: Told, result: Result, state: State, reason: str, summary: str) -> Told:
@@ -117,9 +123,13 @@ def _ended(told: Told, result: Result, state: State, reason: str, summary: str) 
 
 def _failed_steps(steps: tuple[QaOutcome, ...], log: bytes | None) -> str:
     failed = ", ".join(f"{step.name} (exit code {step.exit_code})" for step in steps if step.exit_code)
-    lines = [line for line in (log or b"").decode("utf-8", "replace").splitlines() if line.strip()]
-    end = short(" · ".join(lines[-5:]))
+    end = short(_last_lines(log))
     return short(f"failed: {failed or 'its checks'}{'; the log ends: ' + end if end else ''}")
+
+
+def _last_lines(log: bytes | None) -> str:
+    lines = [line for line in (log or b"")[-4000:].decode("utf-8", "replace").splitlines() if line.strip()]
+    return " · ".join(lines[-5:])
 
 
 def _last_line(log: bytes | None, result: Result | None) -> str:

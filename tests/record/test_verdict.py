@@ -181,3 +181,13 @@ def test_preparing_failed_for_a_reason() -> None:
 @pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b"7", b'{"tool": 7}', b'{"tool": null}', b"\xff"])
 def test_run_json_that_says_nothing_of_an_agent(text: bytes | None) -> None:
     assert asked_of(text) == Asked()
+
+
+@pytest.mark.parametrize(
+    "result", [BAD, OK, Result(State.FAILED, "IdleTimeout"), Result(State.FAILED, "Signal", 143)], ids=str
+)
+def test_without_any_other_word_standard_error_tells(result: Result) -> None:
+    tool = Adapter("tool", "tool", lambda order: Command(()), lambda output: Reading(), str)
+    output = Output(stderr=b"error: unexpected argument '--nope' found\n\n  For more information, try '--help'.\n")
+    said = judge(result, None, Asked("tool", "claude"), tool, Evidence(output), SCHEMA).summary
+    assert said.endswith("error: unexpected argument '--nope' found · For more information, try '--help'.")
