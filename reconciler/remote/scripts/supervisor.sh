@@ -208,7 +208,7 @@ prepare_failed() {
 checks_failed() {
   local text="the checks ended with exit code $CHECKED"
   [[ $1 == ended ]] || text="the checks took longer than ${SETTING[timeout]} seconds"
-  [[ -n $CHECKED || $1 != ended ]] || text='processes of the worker survived KILL: its work was not checked'
+  [[ -n $CHECKED || $1 != ended ]] || text='what the worker left running could not be ended: its work was not checked'
   [[ $1 == ended && -s qa.log && -n $CHECKED ]] || printf '[reconciler: %s]\n' "$text" >>qa.log
 } 2>/dev/null
 
