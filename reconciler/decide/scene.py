@@ -1,5 +1,6 @@
 """Everything one cycle knows, joined: each run with its host now, its report and its memory."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, RunMemory
 from reconciler.model.observed import Observed, Seen, Unseen
 from reconciler.model.run import WORKING, Result, RunName, RunReport, State
+
+_RUN = re.compile(r"([a-z0-9][a-z0-9-]*)-([0-9a-f]{8})-([1-9][0-9]{0,8})\Z")
 
 # A mark whose text says nothing still says that the run is over: finished work never runs again.
 UNTOLD = Result(State.LOST, "SupervisorGone", last=True)
@@ -167,6 +170,7 @@ class Scene:
     runs: tuple[Known, ...]
     tasks: Mapping[str, tuple[Known, ...]]  # the runs of each task, old digests too, by attempt
     steps: Mapping[tuple[str, str], tuple[Known, ...]]  # the runs of each (task, digest)
+    trees: Mapping[tuple[str, str], int]  # (task, digest) -> the highest attempt that left a worktree somewhere
 
     def unseen_for(self, known: Known) -> float | None:
         """For how many seconds its host has not answered; None when nobody knows."""
@@ -195,6 +199,12 @@ class Scene:
     def left_git(self, task: str) -> bool:
         """Whether no document declares the task any more."""
         return not any(task in names for names in (self.desired.tasks, self.desired.invalid, self.desired.frozen))
+
+
+def run_of(tree: str) -> RunName | None:
+    """Takes the name of a worktree; returns the run that it was made for, None when that is no run's name."""
+    match = _RUN.match(tree)
+    return RunName(match[1], match[2], int(match[3])) if match else None
 
 
 def look(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options) -> Scene:
@@ -226,7 +236,17 @@ def look(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         tuple(runs),
         {task: tuple(of) for task, of in tasks.items()},
         {step: tuple(of) for step, of in steps.items()},
+        _trees(found),
     )
+
+
+def _trees(found: Mapping[str, Spot]) -> dict[tuple[str, str], int]:
+    highest: dict[tuple[str, str], int] = {}
+    for spot in found.values():
+        for run in map(run_of, spot.seen.worktrees if spot.seen else ()):
+            if run:
+                highest[run[:2]] = max(run.attempt, highest.get(run[:2], 0))
+    return highest
 
 
 def _told(remembered: Result, reported: Result) -> bool:

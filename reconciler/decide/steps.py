@@ -83,6 +83,7 @@ class Standing:
     end: Known | None = None  # the run that ended the last step, when over
     ignored: bool = False  # `updatePolicy: ignore` leaves this digest alone
     chain: tuple[Known, ...] = ()  # the ended runs that the next attempt, or a follow-up to come, goes on with
+    left: int = 0  # the highest attempt of that step that left a worktree somewhere
 
     @property
     def index(self) -> int:
@@ -102,7 +103,7 @@ class Standing:
     @property
     def next_attempt(self) -> int:
         """One more than the highest that anybody knows."""
-        return 1 + max((known.name.attempt for known in self.runs), default=0)
+        return 1 + max((self.left, *(known.name.attempt for known in self.runs)))
 
 
 def legs(scene: Scene, task: Task) -> Iterator[Leg]:
@@ -127,7 +128,7 @@ def standing(scene: Scene, task: Task) -> Standing:
         more = leg.index + 1 < len(task.steps)
         # What its worker said may make another end of it: the next step starts after that was read.
         if not ignored and (end is None or (more and any(known.coming for known in leg.runs))):
-            return Standing(leg, chain=leg.chain)
+            return Standing(leg, chain=leg.chain, left=scene.trees.get((task.name, leg.step.digest), 0))
         ends += [end] if end else []
         last = Standing(leg, over=True, end=None if ignored else end, ignored=ignored, chain=_chain(ends))
     return last

@@ -1,24 +1,20 @@
 """Which worktrees leave their hosts, and why: what was not committed or pushed is kept there in its checkout."""
 
-import re
-
 from reconciler.decide.hosts import Spot
-from reconciler.decide.scene import Known, Scene
+from reconciler.decide.scene import Known, Scene, run_of
 from reconciler.decide.steps import standing
 from reconciler.decide.work import needed
 from reconciler.model.change import Action, Change
 from reconciler.model.fleet import Suspend
 from reconciler.model.task import Task
 
-_RUN = re.compile(r"([a-z0-9][a-z0-9-]*)-[0-9a-f]{8}-[1-9][0-9]*\Z")
-
 
 def worktrees(spot: Spot) -> dict[str, tuple[str, str]]:
     """Takes a place; returns the worktrees that were made for runs: name → task and path. Others are nobody's."""
     if spot.seen is None or spot.stranger or spot.shadowed:
         return {}
-    found = ((name, _RUN.match(name), path) for name, path in sorted(spot.seen.worktrees.items()))
-    return {name: (match[1], path) for name, match, path in found if match}
+    found = ((name, run_of(name), path) for name, path in sorted(spot.seen.worktrees.items()))
+    return {name: (run.task, path) for name, run, path in found if run}
 
 
 def leaving(scene: Scene) -> tuple[Change, ...]:

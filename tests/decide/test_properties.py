@@ -1,35 +1,45 @@
 """What holds for any input of the right types, likely or not."""
 
 import random
+from collections import Counter
 from dataclasses import replace
+from typing import TypeVar
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
 
 from reconciler.decide import decide, former_places
-from reconciler.model.change import Action, Options, Plan
+from reconciler.model.agent import Agent
+from reconciler.model.change import Action, Options, Plan, TreeMode
 from reconciler.model.desired import Desired
 from reconciler.model.fleet import Fleet, Prune, Retention, Suspend
 from reconciler.model.host import Drain, Facts, Host, Place, Transport
 from reconciler.model.memory import HostMemory, Memory, RunMemory, TaskMemory
 from reconciler.model.observed import LeaseMark, Observed, Seen, Unseen
-from reconciler.model.run import ENDED, Result, RunName, RunReport
-from reconciler.model.task import Priority, Retries, Step, Task, UpdatePolicy
+from reconciler.model.project import Project
+from reconciler.model.run import ENDED, Result, RunName, RunReport, State
+from reconciler.model.task import AgentRef, Priority, Retries, Step, Task, UpdatePolicy
 
 from .cases import NOW
 
+Run = TypeVar("Run", RunReport, RunMemory)
 Input = tuple[Desired, Observed, Memory, Options]
 
 TASKS, HOSTS, IDS = ("a", "b", "c"), ("h1", "h2", "h3"), ("", "w1", "w2")
 DIGESTS = ("00000001", "00000002")
 LEDGERS = ("aaaaaaaa", "bbbbbbbb")
+TREES = [str(RunName(task, digest, 1)) for task in TASKS for digest in DIGESTS]
+trees = st.sampled_from(["", *(f"{digest}-1" for digest in DIGESTS)])
+names = st.sampled_from(["", "claude", "codex"])
 labels = st.dictionaries(st.sampled_from(["x"]), st.sampled_from(["1", "2"]), max_size=1)
 times = st.none() | st.sampled_from([0.0, NOW - 100, NOW - 10, NOW, NOW + 10])
 some_tasks = st.dictionaries(st.sampled_from(TASKS), st.just("why"), max_size=1)
 results = st.builds(
     Result,
     st.sampled_from(sorted(ENDED)),
-    st.sampled_from(["", "ExitCode", "RateLimited", "Vanished", "NeverArrived", "HostGone"]),
+    st.sampled_from(
+        ["", "ExitCode", "RateLimited", "QuotaExceeded", "AuthFailed", "Vanished", "NeverArrived", "HostGone"]
+    ),
     last=st.booleans(),
 )
 run_names = st.builds(RunName, st.sampled_from(TASKS), st.sampled_from(DIGESTS), st.integers(1, 3))
@@ -45,11 +55,20 @@ places = st.builds(
 )
 
 
+def in_its_own(run: Run) -> Run:
+    """A worktree is a run's of the same task: its host says but the end of its name."""
+    return replace(run, worktree=run.worktree and f"{run.name.task}-{run.worktree}")
+
+
 def tasks_of(name: str) -> st.SearchStrategy[Task]:
     return st.builds(
         Task,
         st.just(name),
-        st.lists(st.sampled_from(DIGESTS), max_size=2, unique=True).map(lambda ds: tuple(Step(d) for d in ds)),
+        st.lists(st.sampled_from(DIGESTS), max_size=2, unique=True).map(lambda ds: tuple(Step(d, "go on") for d in ds)),
+        project=st.sampled_from(["", "web", "web", "nope"]),
+        agent=st.sampled_from(
+            [None, AgentRef("claude"), AgentRef("claude", "opus"), AgentRef("codex"), AgentRef("nope")]
+        ),
         labels=labels,
         closed=st.booleans(),
         suspend=st.sampled_from([Suspend.NO, Suspend.NO, Suspend.HOLD, Suspend.CANCEL]),
@@ -78,6 +97,21 @@ def hosts_of(name: str) -> st.SearchStrategy[Host]:
     )
 
 
+agents = st.fixed_dictionaries(
+    {},
+    optional={
+        name: st.builds(
+            Agent,
+            st.just(name),
+            st.just(name),
+            max_concurrent=st.none() | st.integers(0, 2),
+            variants=st.sampled_from([{}, {"opus": 1}]),
+            fallback=st.sampled_from([(), ("codex",), ("codex", "claude", "nope")]),
+            budget_usd=st.none() | st.sampled_from([0.0, 1.0]),
+        )
+        for name in ("claude", "codex")
+    },
+)
 desireds = st.builds(
     Desired,
     st.just("c0ffee"),
@@ -95,6 +129,8 @@ desireds = st.builds(
     st.lists(st.sampled_from(TASKS), unique=True).flatmap(
         lambda ns: st.fixed_dictionaries({n: tasks_of(n) for n in ns})
     ),
+    projects=st.sampled_from([{}, {"web": Project("web", "u")}, {"web": Project("web", "u")}]),
+    agents=agents,
     frozen=some_tasks,
     invalid=some_tasks,
     complete=st.booleans(),
@@ -102,19 +138,21 @@ desireds = st.builds(
 reports = st.builds(
     RunReport,
     run_names,
-    directory=st.sampled_from(["", "_/runs/x"]),
+    directory=st.sampled_from(["", "_/runs/x", "web/runs/x"]),
+    agent=names,
+    worktree=trees,
     rerun_key=st.sampled_from(["-", "11111111"]),
     started=st.booleans(),
     void=st.sampled_from([False, False, True]),
-    phase=st.sampled_from(["", "prepare", "work"]),
+    phase=st.sampled_from(["", "prepare", "work", "qa"]),
     alive=st.none() | st.booleans(),
-    cancel=st.sampled_from(["", "", "closed"]),
+    cancel=st.sampled_from(["", "", "closed", "suspended"]),
     result=st.none() | results,
     started_at=times,
     ended_at=times,
     done=st.booleans(),
     bad=st.sampled_from(["", "", "", "no owner"]),
-)
+).map(in_its_own)
 marks = st.none() | st.builds(LeaseMark, st.integers(1, 6), st.sampled_from(LEDGERS))
 seens = st.builds(
     Seen,
@@ -122,7 +160,15 @@ seens = st.builds(
     st.sampled_from(["", *HOSTS]),
     marks,
     taken=st.integers(0, 6),
-    facts=st.builds(Facts, boot_id=st.sampled_from(["", "b1"]), disk_free=st.none() | st.sampled_from([50, 200])),
+    facts=st.builds(
+        Facts,
+        boot_id=st.sampled_from(["", "b1"]),
+        disk_free=st.none() | st.sampled_from([50, 200]),
+        programs=st.sampled_from([{}, {"claude": False}, {"claude": True, "codex": False}]),
+    ),
+    worktrees=st.lists(st.sampled_from([*TREES, "mine"]), max_size=3).map(
+        lambda ts: {t: f"web/worktrees/{t}" for t in ts}
+    ),
     runs=st.lists(reports, max_size=3).map(lambda rs: {str(r.name): r for r in rs}),
     stuck=st.sampled_from([(), (), ("a-00000001-1",)]),
     asked_at=times,
@@ -160,7 +206,14 @@ memories = st.builds(
             ended_at=times,
             collected=st.booleans(),
             cleaned=st.booleans(),
-        ),
+            cancel=st.sampled_from(["", "closed", "suspended", "drained"]),
+            agent=names,
+            variant=st.sampled_from(["", "opus"]),
+            worktree=trees,
+            branch=st.sampled_from(["", "b"]),
+            cost_usd=st.none() | st.sampled_from([0.0, 0.5, 1.0]),
+            cool_until=st.none() | st.sampled_from([NOW - 10, NOW + 10]),
+        ).map(in_its_own),
         max_size=3,
     ).map(lambda rs: {str(r.name): r for r in rs}),
     tasks=st.dictionaries(
@@ -186,6 +239,36 @@ def inputs(draw: st.DrawFn) -> Input:
     return desired, observed, memory, draw(optionses)
 
 
+@st.composite
+def days_of_work(draw: st.DrawFn) -> Input:
+    """Inputs of which most start something: every host is seen and ours, every name declared, nothing held."""
+    memory = draw(memories)
+    hosts = {n: replace(draw(hosts_of(n)), address=f"m{n[1]}", gone=False, slots=2, min_free=0) for n in HOSTS}
+    named = {n: agent for n, agent in draw(agents).items() if n != "claude"}
+    named = {"claude": Agent("claude", "claude", fallback=("codex",)), **named}
+    tasks = {}
+    for name in TASKS:
+        task = draw(tasks_of(name))
+        quiet = replace(task, closed=draw(st.sampled_from([False, False, True])), suspend=Suspend.NO, host="")
+        agent = task.agent if task.agent and task.agent.name in named else AgentRef("claude")
+        project = draw(st.sampled_from(["", "web", "web"]))
+        tasks[name] = replace(quiet, depends_on=(), selector=None, project=project, agent=agent if project else None)
+    mark = LeaseMark(5, LEDGERS[0])
+    looks = {
+        name: replace(draw(seens), workspace_id=f"w-{name}", host_name=name, lease=mark, taken=5, stuck=())
+        for name in HOSTS
+    }
+    remembered = {}
+    for key, run in memory.runs.items():
+        host = draw(st.sampled_from(HOSTS))
+        remembered[key] = replace(run, place=replace(hosts[host].place, workspace_id=f"w-{host}"), lease=4)
+    places = {n: HostMemory(replace(h.place, workspace_id=f"w-{n}"), 5, NOW) for n, h in hosts.items()}
+    projects = {"web": Project("web", "u")}
+    desired = Desired("c0ffee", Fleet("test", "test-fleet"), hosts, tasks, projects, named)
+    memory = replace(memory, number=5, epoch=5, whole=True, hosts=places, runs=remembered)
+    return desired, looks, memory, Options()
+
+
 def look_at(observed: Observed, key: str) -> Seen | None:
     look = observed.get(key)
     return look if isinstance(look, Seen) else None
@@ -203,7 +286,7 @@ def effects_only_on_hosts_that_were_seen(given_: Input, plan: Plan) -> None:
 def every_run_has_one_verdict_and_every_open_task_one_fate(given_: Input, plan: Plan) -> None:
     desired = given_[0]
     changes = (*plan.changes, *plan.held)
-    assert len({(change.run, change.host) for change in changes}) == len(changes)
+    assert len({(change.run, change.host, change.worktree) for change in changes}) == len(changes)
     launches = [change.task for change in changes if change.action is Action.LAUNCH]
     assert len(set(launches)) == len(launches)
     waits = [wait.task for wait in plan.waits]
@@ -211,9 +294,7 @@ def every_run_has_one_verdict_and_every_open_task_one_fate(given_: Input, plan: 
     assert all(wait.why for wait in plan.waits)
     opened = {name for name, task in desired.tasks.items() if not task.closed}
     opened |= {name for name in desired.invalid if name not in desired.tasks}
-    ending = {
-        change.task for change in plan.changes if change.action in (Action.SETTLE, Action.CANCEL, Action.LAUNCH)
-    } & opened
+    ending = {change.task for change in plan.changes if change.action is not Action.CLEANUP} & opened
     held = {change.task for change in plan.held if change.action is Action.LAUNCH}
     assert held <= set(waits)
     assert not set(waits) & {change.task for change in plan.changes if change.action is Action.LAUNCH}
@@ -269,6 +350,66 @@ def slots_are_never_exceeded_by_a_launch(given_: Input, plan: Plan) -> None:
         assert active + launched <= desired.hosts[key].slots
 
 
+def agents_work_within_their_limits(given_: Input, plan: Plan) -> None:
+    desired, observed, memory, _ = given_
+    live = {name: run.agent for name, run in memory.runs.items() if run.result is None}
+    for key, look in observed.items():
+        if isinstance(look, Seen) and key not in plan.unreachable:
+            for name, report in look.runs.items():
+                over = (report.result or report.void or report.done) and not report.bad
+                live.pop(name, None)
+                live |= {} if over else {name: report.agent}
+    active = Counter(agent for agent in live.values() if agent)
+    for launch in (change for change in plan.changes if change.action is Action.LAUNCH):
+        task, work = desired.tasks[launch.task], launch.work
+        assert bool(work) == bool(task.project)
+        if work is None:
+            continue
+        active[work.agent.name] += 1
+        agent = desired.agents[work.agent.name]
+        assert task.project in desired.projects
+        assert agent.max_concurrent is None or active[work.agent.name] <= agent.max_concurrent
+        assert agent.budget_usd is None or (work.budget_usd or 0) > 0
+        look = look_at(observed, launch.host)
+        assert look
+        assert look.facts.programs.get(work.agent.name) is not False
+        assert (work.mode is TreeMode.FRESH) == (work.worktree == launch.run)
+        assert work.branch
+        told = [run for run in memory.runs.values() if run.agent == agent.name and run.result]
+        newest = max((run.ended_at or 0.0 for run in told), default=0.0)
+        limited = [run for run in told if run.result and run.result.reason in ("RateLimited", "QuotaExceeded")]
+        waits = {(run.cool_until or 0.0) > NOW for run in limited if (run.ended_at or 0.0) == newest}
+        fails = {run.result.state for run in limited if run.result}
+        assert waits != {True} or State.FAILED not in fails or any(str(run.name) in live for run in limited)
+
+
+def worktrees_stay_while_they_are_used(given_: Input, plan: Plan) -> None:
+    desired, observed, memory, _ = given_
+    removed = [change for change in (*plan.changes, *plan.held) if change.worktree]
+    for change in removed:
+        assert change.action is Action.CLEANUP
+        look = look_at(observed, change.host)
+        assert look
+        assert look.worktrees[change.run] == change.worktree
+        task, name = desired.tasks.get(change.task), change.run
+        for report in look.runs.values():
+            mine = name in (report.worktree, str(report.name))
+            assert not (mine and report.active and not report.bad), (change, report)
+            kept = memory.runs.get(str(report.name))
+            void = report.void or (report.result and report.result.state is State.VOID)
+            read = void or (kept and kept.collected)
+            assert not (mine and report.directory and not report.bad and not read), (change, report)
+        for run in memory.runs.values():
+            reported = any(str(run.name) in seen.runs for seen in observed.values() if isinstance(seen, Seen))
+            assert reported or run.result or name not in (run.worktree, str(run.name)), (change, run)
+        assert not any(one.work and one.work.worktree == name and one.host == change.host for one in plan.changes)
+        if task and not task.closed and change.detail != "removed":
+            assert task.suspend is Suspend.NO
+            assert desired.fleet.suspend is Suspend.NO
+            assert not any(r.directory and name in (r.worktree, str(r.name)) for r in look.runs.values())
+        assert change.prune == (change.detail == "deleted")
+
+
 def shuffled_input_gives_the_same_plan(given_: Input, plan: Plan) -> None:
     desired, observed, memory, options = given_
     chance = random.Random(0)
@@ -279,11 +420,18 @@ def shuffled_input_gives_the_same_plan(given_: Input, plan: Plan) -> None:
         return dict(items)
 
     other = {
-        key: replace(look, runs=shuffled(look.runs)) if isinstance(look, Seen) else look
+        key: replace(look, runs=shuffled(look.runs), worktrees=shuffled(look.worktrees))
+        if isinstance(look, Seen)
+        else look
         for key, look in shuffled(observed).items()
     }
     again = decide(
-        replace(desired, hosts=shuffled(desired.hosts), tasks=shuffled(desired.tasks)),
+        replace(
+            desired,
+            hosts=shuffled(desired.hosts),
+            tasks=shuffled(desired.tasks),
+            agents=shuffled(desired.agents),
+        ),
         other,  # type: ignore[arg-type]
         replace(memory, hosts=shuffled(memory.hosts), runs=shuffled(memory.runs), tasks=shuffled(memory.tasks)),
         NOW,
@@ -339,6 +487,8 @@ PROMISES = (
     no_launch_beside_a_run_that_lives_or_may_live,
     no_launch_passes_a_closed_gate,
     slots_are_never_exceeded_by_a_launch,
+    agents_work_within_their_limits,
+    worktrees_stay_while_they_are_used,
     shuffled_input_gives_the_same_plan,
     pruning_needs_a_budget_or_a_person,
     takes_come_to_an_end,
@@ -346,8 +496,8 @@ PROMISES = (
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(inputs())
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(inputs() | days_of_work())
 def test_promises(given_: Input) -> None:
     """Any well-typed input gives a plan, and the plan keeps every promise."""
     desired, observed, memory, options = given_

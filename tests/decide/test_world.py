@@ -6,21 +6,30 @@ import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from reconciler.model.agent import Agent
 from reconciler.model.change import Options, Wait
 from reconciler.model.desired import Desired
 from reconciler.model.fleet import Fleet, Suspend
 from reconciler.model.host import Drain, Host
+from reconciler.model.project import Project
 from reconciler.model.run import Result, State
-from reconciler.model.task import Retries, Step, Task
+from reconciler.model.task import AgentRef, Retries, Step, Task
 
 from .cases import digest
 from .world import Controller, World
 
-TASKS = ("a", "b", "c")
+TASKS = ("a", "b", "c", "d", "e")
 ADDRESSES = ["m1", "m2", "m3"]
 LEDGERS = ("aaaaaaaa", "bbbbbbbb")
 WEATHER = st.sampled_from(["fine", "fine", "fine", "lost", "answer lost"])
 ENDS = st.sampled_from([Result(State.SUCCEEDED), Result(State.FAILED, "ExitCode"), Result(State.BLOCKED)])
+SAID = st.none() | st.sampled_from(
+    [
+        Result(State.SUCCEEDED),
+        Result(State.BLOCKED),
+        *(Result(State.FAILED, reason) for reason in ("InvalidResult", "RateLimited", "QuotaExceeded", "AuthFailed")),
+    ]
+)
 ALLOWED = Options(allow_prune=True)
 
 
@@ -29,9 +38,17 @@ def fleet(retries: int) -> Desired:
         "a": Task("a", (Step(digest("a")),), retries=Retries(retries, 5, 20)),
         "b": Task("b", (Step(digest("b")), Step(digest("more"))), retries=Retries(retries, 5, 20)),
         "c": Task("c", (Step(digest("c")),), depends_on=("a",)),
+        "d": Task("d", (Step(digest("d")), Step(digest("most"), "more")), retries=Retries(retries, 5, 20)),
+        "e": Task("e", (Step(digest("e")),), retries=Retries(retries, 5, 20)),
+    }
+    tasks |= {name: replace(tasks[name], project="web", agent=AgentRef("claude")) for name in ("d", "e")}
+    agents = {
+        "claude": Agent("claude", "claude", max_concurrent=1, fallback=("codex",)),
+        "codex": Agent("codex", "codex", max_concurrent=1),
     }
     hosts = {f"h{n}": Host(f"h{n}", address=f"m{n}", slots=n) for n in (1, 2)}
-    return Desired("c0ffee", Fleet("test", "test-fleet"), hosts, tasks)
+    projects = {"web": Project("web", "git@example:web")}
+    return Desired("c0ffee", Fleet("test", "test-fleet"), hosts, tasks, projects, agents)
 
 
 class Trouble(RuleBasedStateMachine):
@@ -39,7 +56,7 @@ class Trouble(RuleBasedStateMachine):
 
     @initialize(retries=st.integers(0, 2))
     def begin(self, retries: int) -> None:
-        self.world = World(ADDRESSES)
+        self.world = World(ADDRESSES, most=1)
         self.desired = fleet(retries)
         self.original = self.desired.tasks
         self.controllers = {ledger: Controller(ledger, self.world) for ledger in LEDGERS}
@@ -72,7 +89,9 @@ class Trouble(RuleBasedStateMachine):
                 pass
             if self.controllers[ledger].stopped:
                 return
-            done.append({(one.action, one.run, one.host) for one in self.controllers[ledger].plan.changes})
+            done.append(
+                {(one.action, one.run, one.host, one.worktree) for one in self.controllers[ledger].plan.changes}
+            )
         assert not done[0] & done[1], done
 
     @precondition(lambda self: self.cycles)
@@ -102,10 +121,10 @@ class Trouble(RuleBasedStateMachine):
     # The machines.
 
     @precondition(lambda self: any(run.alive for _, run in self.world.everywhere()))
-    @rule(data=st.data(), end=ENDS)
-    def run_ends(self, data: st.DataObject, end: Result) -> None:
+    @rule(data=st.data(), end=ENDS, said=SAID, cool=st.sampled_from([None, 1.0, 100.0]))
+    def run_ends(self, data: st.DataObject, end: Result, said: Result | None, cool: float | None) -> None:
         run = data.draw(st.sampled_from([run for _, run in self.world.everywhere() if run.alive]))
-        self.world.finish(run, end)
+        self.world.finish(run, end, said, cool)
 
     @rule(address=st.sampled_from(ADDRESSES))
     def reboot(self, address: str) -> None:
@@ -137,6 +156,14 @@ class Trouble(RuleBasedStateMachine):
     def change_script(self, task: str) -> None:
         self.generation += 1
         self.edit(task, steps=(Step(digest(f"{task}{self.generation}")),))
+
+    @rule(task=st.sampled_from(TASKS), remove=st.booleans())
+    def follow_up(self, task: str, remove: bool) -> None:
+        """One more at the end, or the last one taken away again."""
+        steps = self.desired.tasks.get(task, self.original[task]).steps
+        self.generation += 1
+        more = Step(digest(f"{task}{self.generation}"), "more")
+        self.edit(task, steps=(steps[:-1] or steps) if remove else (*steps, more))
 
     @rule(task=st.sampled_from(TASKS))
     def delete(self, task: str) -> None:
@@ -178,7 +205,7 @@ class Trouble(RuleBasedStateMachine):
         for machine in world.machines.values():
             machine.reachable = True
         calm = 0
-        for _ in range(60):
+        for _ in range(150):
             world.now += 60
             if world.flying:  # what is still on its way arrives now, or never
                 late = world.flying.pop()
@@ -189,7 +216,8 @@ class Trouble(RuleBasedStateMachine):
             self.promises_hold()
             assert not boss.plan.unreachable
             alive = [run for _, run in world.everywhere() if run.alive]
-            calm = 0 if boss.plan.changes or alive or world.flying else calm + 1
+            later = any(wait.until is not None for wait in boss.plan.waits)
+            calm = 0 if boss.plan.changes or alive or world.flying or later else calm + 1
             if calm == 2:
                 break
             for run in alive:
@@ -201,8 +229,12 @@ class Trouble(RuleBasedStateMachine):
         """What is left waits for a person, or for a host that the documents keep closed."""
         held = any(host.cordon or host.drain for host in self.desired.hosts.values())
         assert held or all(wait.person for wait in waits), waits
-        for _, run in self.world.everywhere():
-            assert run.name.task in self.desired.tasks or not run.directory, f"{run.name} was not cleaned"
+        for machine, run in self.world.everywhere():
+            task = self.desired.tasks.get(run.name.task)
+            assert task or not run.directory, f"{run.name} was not cleaned"
+            # What is left of an open task's worktrees has its run directory, or is what comes next goes on in.
+            unwanted = task is None or task.closed
+            assert not unwanted or run.worktree not in machine.worktrees, f"{run.worktree} was not removed"
 
 
 TestTrouble = Trouble.TestCase

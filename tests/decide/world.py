@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from reconciler.decide import decide, former_places
-from reconciler.model.change import Action, Change, Options, Plan
+from reconciler.model.change import Action, Assignment, Change, Options, Plan, TreeMode
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host, Place
 from reconciler.model.memory import HostMemory, Memory, RunMemory, TaskMemory
@@ -33,16 +33,24 @@ class SimRun:
     directory: bool = True
     done: bool = False
     ended_at: float | None = None
+    agent: str = ""
+    worktree: str = ""
+    said: Result | None = None  # how it ended by its own word, which is read when it is collected
+    cool_until: float | None = None
 
-    def end(self, result: Result, now: float) -> None:
+    def end(self, result: Result, now: float, said: Result | None = None, cool: float | None = None) -> None:
         self.alive, self.ended_at = False, now
         self.result = replace(result, last=self.last and result.state in (State.FAILED, State.LOST))
+        self.said = replace(said, last=self.result.last) if said else None
+        self.cool_until = None if cool is None else now + cool
 
     def report(self) -> RunReport:
         over = self.result is not None or self.void
         return RunReport(
             self.name,
-            directory=f"_/runs/{self.name}" if self.directory else "",
+            directory=f"{'web' if self.agent else '_'}/runs/{self.name}" if self.directory else "",
+            agent=self.agent if self.directory else "",
+            worktree=self.worktree if self.directory else "",
             ledger=self.lease.ledger,
             lease=self.lease.number,
             started=self.started,
@@ -65,11 +73,13 @@ class Machine:
     name: str = ""
     lease: LeaseMark | None = None
     runs: dict[RunName, SimRun] = field(default_factory=dict)
+    worktrees: set[str] = field(default_factory=set)
     reachable: bool = True
 
     def report(self, taken: int = 0) -> Seen:
         runs = {str(run.name): run.report() for run in self.runs.values()}
-        return Seen(self.id, self.name, self.lease, taken=taken, runs=runs)
+        trees = {tree: f"web/worktrees/{tree}" for tree in self.worktrees}
+        return Seen(self.id, self.name, self.lease, taken=taken, runs=runs, worktrees=trees)
 
 
 @dataclass
@@ -84,8 +94,9 @@ class Message:
 class World:
     """Machines, what travels, and what the rules promise."""
 
-    def __init__(self, addresses: list[str]) -> None:
+    def __init__(self, addresses: list[str], most: int = 1_000) -> None:
         self.now = 1_000.0
+        self.most = most  # living runs of each agent
         self.machines = {address: Machine(address) for address in addresses}
         self.flying: list[Message] = []
         self.starts: Counter[RunName] = Counter()
@@ -114,6 +125,8 @@ class World:
             return "refused"
         if change.action is Action.LAUNCH:
             return self._launch(machine, message)
+        if change.worktree:
+            return self._remove(machine, change.worktree.rpartition("/")[2])
         run = next((run for run in machine.runs.values() if str(run.name) == change.run), None)
         if run is None or not run.directory:
             return "absent"
@@ -134,6 +147,13 @@ class World:
             if run.alive:
                 self.violations.append(f"cleanup of the living {run.name}")
             run.done, run.directory = True, False
+            run.result = change.end if run.result else None  # the mark says how it ended
+        return "ok"
+
+    def _remove(self, machine: Machine, tree: str) -> str:
+        if any(run.alive and run.worktree == tree for run in machine.runs.values()):
+            self.violations.append(f"worktree {tree} of {machine.address} goes while a run works in it")
+        machine.worktrees.discard(tree)
         return "ok"
 
     def _launch(self, machine: Machine, message: Message) -> str:
@@ -146,19 +166,35 @@ class World:
         for other, run in self.everywhere():
             if run.alive and run.name.task == name.task:
                 self.violations.append(f"{name} on {machine.address} beside {run.name} on {other.address}")
-            if run.name[:2] == name[:2] and run.result and run.result.state is State.SUCCEEDED:
+            end = run.said or run.result
+            if run.name[:2] == name[:2] and end and end.state is State.SUCCEEDED:
                 self.violations.append(f"{name} started though {run.name} Succeeded on {other.address}")
         machine.runs[name] = SimRun(name, message.mark, message.change.last)
+        if message.change.work:
+            self._at_work(machine, machine.runs[name], message.change.work)
         self.starts[name] += 1
         if self.starts[name] > 1:
             self.violations.append(f"{name} was started twice")
         return "ok"
 
+    def _at_work(self, machine: Machine, run: SimRun, work: Assignment) -> None:
+        if (work.mode is TreeMode.FRESH) != (work.worktree == str(run.name)):
+            self.violations.append(f"{run.name} is to {work.mode} in {work.worktree}")
+        for _, other in self.everywhere():
+            if other.alive and other.worktree == work.worktree:
+                self.violations.append(f"{run.name} works in {work.worktree} beside {other.name}")
+        run.agent, run.worktree = work.agent.name, work.worktree
+        machine.worktrees.add(work.worktree)
+        if sum(other.alive and other.agent == run.agent for _, other in self.everywhere()) > self.most:
+            self.violations.append(f"{run.name} is one run too many of {run.agent}")
+
     # What happens by itself.
 
-    def finish(self, run: SimRun, result: Result) -> None:
-        if run.alive:
-            run.end(Result(State.CANCELED) if run.cancel else result, self.now)
+    def finish(self, run: SimRun, result: Result, said: Result | None = None, cool: float | None = None) -> None:
+        if run.alive and run.cancel:
+            run.end(Result(State.CANCELED), self.now)
+        elif run.alive:
+            run.end(result, self.now, said if run.agent else None, cool)
 
     def reboot(self, machine: Machine) -> None:
         for run in machine.runs.values():
@@ -168,6 +204,7 @@ class World:
         self.reboot(machine)
         machine.id, machine.name, machine.lease = "", "", None
         machine.runs.clear()
+        machine.worktrees.clear()
 
 
 class Controller:
@@ -238,7 +275,7 @@ class Controller:
             host = hosts[change.host]
             if change.action is Action.COLLECT:
                 if self.world.machines[host.address].reachable:
-                    self._remember(change.run, collected=True)
+                    self._read(self.world.machines[host.address], change.run)
                 continue
             if change.action is Action.LAUNCH:
                 self._intend(change, host, mark)
@@ -270,14 +307,22 @@ class Controller:
                 self._remember(change.run, result=Result(State.VOID, "NeverArrived"))
             else:
                 self._remember(change.run, accepted=True)
-        elif change.action is Action.CLEANUP:
+        elif change.action is Action.CLEANUP and not change.worktree:
             self._remember(change.run, cleaned=True)
+
+    def _read(self, machine: Machine, name: str) -> None:
+        """What record/ does with a result: the worker's own word refines the end that its host recorded."""
+        run = next(run for run in machine.runs.values() if str(run.name) == name)
+        refined = {"result": run.said} if run.said else {}
+        self._remember(name, collected=True, cool_until=run.cool_until, **refined)
 
     def _intend(self, change: Change, host: Host, mark: LeaseMark) -> None:
         task, digest, attempt = change.run.rsplit("-", 2)
         kept = self.memory.hosts.get(change.host)
         place = replace(host.place, workspace_id=kept.place.workspace_id if kept else "")
         run = RunMemory(RunName(task, digest, int(attempt)), place, mark.number, sent_at=self.world.now)
+        if work := change.work:
+            run = replace(run, agent=work.agent.name, variant=work.agent.variant, worktree=work.worktree)
         self.memory = replace(self.memory, runs={**self.memory.runs, change.run: run})
 
     def _settle(self, change: Change) -> None:
@@ -318,8 +363,12 @@ class Controller:
 def _learned(known: RunMemory | None, report: RunReport, place: Place) -> RunMemory:
     base = known or RunMemory(report.name, place, report.lease)
     result = Result(State.VOID) if report.void else report.result
+    if base.collected and base.result and result:
+        result = base.result  # what was read stands
     return replace(
         base,
+        agent=base.agent or report.agent,
+        worktree=base.worktree or report.worktree,
         place=place,
         accepted=True,
         result=result,
