@@ -187,7 +187,7 @@ check_logins() {
   if [[ -n $name && -n $email ]]; then
     check ok git-identity "commits are made by $name <$email>"
   else
-    check warn git-identity 'git does not know whose commits it makes: run `git config --global user.name …` and `user.email …` there'
+    check warn git-identity 'git does not know whose commits it makes: run `git config --global user.name ...` and `user.email ...` there'
   fi
 }
 

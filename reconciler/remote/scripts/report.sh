@@ -1,8 +1,9 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What a host says of itself and of its runs. It writes nothing, takes no lock, and forks as little as it can.
 
+# Turns into find: to be called in a subshell.
 list_records() {
-  find "$@" -maxdepth 2 -ignore_readdir_race -regextype posix-extended \( \
+  exec find "$@" -maxdepth 2 -ignore_readdir_race -regextype posix-extended \( \
     -regex '_/(fleet|id|name|lease|revision)' -type l -printf '%f=%l\n' -o \
     -path _/bell -type f -printf '%f=%s\n' -o \
     -regex '[a-z0-9-]+/worktrees/[a-z0-9-]+' -type d -prune -printf 'd\t%p\t0\t%T@\t\n' -o \
