@@ -68,6 +68,12 @@ def test_what_the_worker_gets_to_see(ws: Workspace, origin: Origin) -> None:
     assert ws.prepare(f"{RUN}2", origin.bare).environment["GIT_SSH_COMMAND"] == "ssh -i mine"
 
 
+def test_git_asks_no_name_server_for_an_address_of_its_own(ws: Workspace, origin: Origin) -> None:
+    done = ws.prepare(f"{RUN}1", origin.bare)
+    assert git(done.tree, "reflog", "-1", "--format=%ge") == "reconciler@localhost"
+    assert "EMAIL" not in done.environment
+
+
 def test_the_base_branch_follows_upstream(ws: Workspace, origin: Origin) -> None:
     ws.prepare(f"{RUN}1", origin.bare)
     (ws.checkout / "README").write_text("somebody was here\n")

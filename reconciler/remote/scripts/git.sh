@@ -7,6 +7,8 @@ become_git() {
   unset -v GIT_DIR GIT_WORK_TREE GIT_COMMON_DIR GIT_INDEX_FILE GIT_PREFIX GIT_NAMESPACE GIT_OBJECT_DIRECTORY \
     GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_SHALLOW_FILE GIT_TRACE GIT_EXTERNAL_DIFF
   export LC_ALL=C GIT_TERMINAL_PROMPT=0 GIT_ALLOW_PROTOCOL=file:git:http:https:ssh
+  # For reflogs, where none is configured: git would ask the network for this machine's full name, and wait.
+  export EMAIL=${EMAIL:-reconciler@localhost}
   [[ -z ${USE_INDEX-} ]] || export GIT_INDEX_FILE=$USE_INDEX
   [[ -z ${PROJECT_LOCK-} ]] || exec {PROJECT_LOCK}>&-
   exec git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 -c maintenance.auto=false \
