@@ -12,7 +12,7 @@ worktree() {
   elif [[ -L ${path%%/*} || -L $places || -L ${path%%/*}/checkout ]]; then
     reply "failed $places or the checkout is a symbolic link: nothing is removed behind it"
   elif [[ ! -e $path && ! -L $path ]] && ! find_admin "$PWD/${path%%/*}/checkout" "$PWD/$path"; then
-    rm -f -- "$failed"
+    rm -f -- "$failed" "$places/.$name.removing"
     reply 'already it is not there'
   elif tree_in_use "$path"; then
     reply "active the run $USER_OF_TREE works in it and has not ended"
