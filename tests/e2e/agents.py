@@ -12,6 +12,7 @@ from tests.machines.machine import Machine
 
 STANDINS = Path(__file__).parents[1] / "standins"
 PROGRAMS = ("codex", "claude", "gemini", "opencode", "coderabbit")
+GITCONFIG = "[user]\n  name = Agent\n  email = agent@example.org\n"
 ENDED = {"Succeeded", "Failed", "Blocked", "Lost", "Canceled"}
 
 
@@ -83,7 +84,7 @@ def install(machine: Machine, *programs: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for program in programs or PROGRAMS:
         (folder / program).symlink_to(STANDINS / program)
-    (home(machine) / ".gitconfig").write_text("[user]\n  name = Agent\n  email = agent@example.org\n")
+    (home(machine) / ".gitconfig").write_text(GITCONFIG)
     keys = home(machine) / ".ssh"
     keys.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(machine.login_key, keys / "id_ed25519")
@@ -99,9 +100,13 @@ def inside(machine: Machine, remote: Remote) -> str:
     return f"/root/{remote.path.relative_to(home(machine))}"
 
 
-def local_host(fleet: Fleet, name: str = "here", **spec: Any) -> "Site":
-    """This machine as a host with the stand-ins on its PATH; the workspace is in the test's folder."""
-    return Site(fleet.local(name, shellPrelude=f'PATH="{STANDINS}:$PATH"', **{"slots": 8, **spec}))
+def local_host(fleet: Fleet, name: str = "here", *, programs: Path = STANDINS, **spec: Any) -> "Site":
+    """This machine as a host with the stand-ins on its PATH; home and workspace are in the test's folder."""
+    place = fleet.room / f"home-{name}"
+    place.mkdir(exist_ok=True)
+    (place / ".gitconfig").write_text(GITCONFIG)
+    prelude = f'PATH="{programs}:$PATH"; export HOME="{place}"'
+    return Site(fleet.local(name, shellPrelude=prelude, **{"slots": 8, **spec}))
 
 
 def project(fleet: Fleet, git_url: str, name: str = "app", **spec: Any) -> None:

@@ -166,10 +166,9 @@ def test_a_question_is_answered_by_a_follow_up(fleet: Fleet, tmp_path: Path) -> 
     project(fleet, str(remote.path))
     task(fleet, "asks", "blocked-file")
     fleet.commit()
-    report = fleet.reconcile(check=5)
+    fleet.reconcile(check=5)
     row = rows(fleet)["asks"]
     assert (row["phase"], row["summary"].strip()) == ("Blocked", "Which database shall it be?")
-    assert [wait["task"] for wait in report["waits"]] == ["asks"]
     # The file is still there, and has not changed: it asks nothing any more.
     fleet.run("task", "follow-up", "asks", says("pr push"), check=0)
     fleet.reconcile()
@@ -200,8 +199,7 @@ def test_requests_are_hand_written_too_and_each_runs_once(fleet: Fleet, tmp_path
     # An empty one is none.
     for empty in ("", "  \n"):
         refused = fleet.run("task", "follow-up", "work", empty)
-        assert refused.returncode in (1, 64)
-        assert "empty" in refused.stderr
+        assert (refused.returncode, refused.stderr.startswith("error: a follow-up asks for something")) == (64, True)
     task(fleet, "work", "pr push", followUps=[{"request": " "}])
     assert "followUps" in fleet.run("validate", "--worktree", check=1).stdout
 

@@ -1,12 +1,14 @@
 """A fleet on this machine whose agents are the real ones, and the model API that they talk to."""
 
 import json
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.agents import Site, agent, make_remote, project
+from tests.e2e.agents import Site, agent, local_host, make_remote, project
 from tests.e2e.fleet import Fleet
 from tests.real.programs import CLAUDE, CODEX, OPENCODE, Program, why_not
 from tests.standins.model_api import ModelApi
@@ -22,23 +24,40 @@ def model() -> Iterator[ModelApi]:
 
 
 @pytest.fixture
-def real_fleet(tmp_path: Path, model: ModelApi) -> RealFleet:
+def real_fleet(tmp_path: Path, model: ModelApi) -> Iterator[RealFleet]:
     """Makes a fleet with one host, a project `app`, and the program as agent of its own name."""
     if why := why_not():
         pytest.skip(why)
 
+    places: list[Site] = []
+
     def make(program: Program) -> tuple[Fleet, Site]:
         fleet = Fleet(tmp_path)
-        home = tmp_path / "home"
-        home.mkdir()
-        # Its own home: the settings and sessions of whoever runs the tests stay as they are.
-        prelude = f'PATH="{program.install()}:$PATH"; export HOME="{home}"'
-        place = Site(fleet.local(shellPrelude=prelude, slots=8))
+        # With a home of its own: settings and sessions of whoever runs the tests stay as they are.
+        place = local_host(fleet, programs=program.install())
         project(fleet, str(make_remote(tmp_path / "remotes").path))
         agent(fleet, program.name, **SETTINGS[program.name](model.url))
+        places.append(place)
         return fleet, place
 
-    return make
+    yield make
+    for place in places:
+        for process in alive(place):
+            os.kill(int(process.split()[0]), signal.SIGKILL)
+
+
+def alive(place: Site) -> list[str]:
+    """`pid command` of every process of this machine that a run of the workspace started, in whatever session it is."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            environment = path.read_bytes()
+            command = (path.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if b"RECONCILER_MARK=" in environment and f"RECONCILER_RUN_DIR={place.root}/".encode() in environment:
+            found.append(f"{path.parent.name} {command}")
+    return found
 
 
 def _codex(url: str) -> dict[str, object]:

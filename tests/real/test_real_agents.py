@@ -4,32 +4,18 @@ Opt-in: `make real-agents`. The model API is on this machine, nothing is asked o
 """
 
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.agents import Remote, rows, runs, task
 from tests.e2e.fleet import Fleet, until
 from tests.e2e.hosts import once
-from tests.real.conftest import RealFleet
+from tests.real.conftest import RealFleet, alive
 from tests.real.programs import CLAUDE, CODEX, OPENCODE, Program
 from tests.standins.model_api import ModelApi
 
 pytestmark = pytest.mark.timeout(900)  # npm may have to download first
 every = pytest.mark.parametrize("program", [CODEX, CLAUDE, OPENCODE], ids=lambda program: program.name)
-
-
-def marked(run: str) -> list[str]:
-    """The processes of this machine that carry a run's mark, whatever session they are in."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            if f"RECONCILER_MARK={run};".encode() in path.read_bytes():
-                command = (path.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                found.append(f"{path.parent.name} {command}")
-        except OSError:
-            continue
-    return found
 
 
 @every
@@ -46,11 +32,11 @@ def test_a_task_succeeds_with_an_answer_that_fits(real_fleet: RealFleet, model: 
     assert row["branch"] == branch
     assert Remote(fleet.room / "remotes/app.git").show(branch, "WORK.md") == f"work of {row['run']}"
     assert place.worktrees() == {row["run"]}
-    assert marked(row["run"]) == []
+    assert alive(place) == []
     if program is not CODEX:  # which tells of none
         assert row["costUsd"] > 0
     session = fleet.json("describe", "task", "work")
-    assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", str(session)), "its session can be gone on with by hand"
+    assert re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-|ses_", str(session)), "its session can be gone on with by hand"
     # The prompt went in by standard input, whole.
     assert "stand-in: pr push" in str(model.seen[-1].body)
 
@@ -98,23 +84,23 @@ def test_closing_the_task_leaves_no_process(
     run = until(lambda: next(iter(runs(fleet)), ""))
     until(lambda: model.seen, timeout=60)
     if script != "hang":
-        until(lambda: [process for process in marked(run) if " sleep 765" in process], timeout=60)
-    assert len(marked(run)) > 1
+        until(lambda: [process for process in alive(place) if " sleep 765" in process], timeout=60)
+    assert alive(place)
     fleet.run("task", "close", "work", check=0)
     fleet.reconcile()
-    assert marked(run) == []
+    assert alive(place) == []
     assert runs(fleet)[run]["phase"] == "Canceled"
     assert place.worktrees() == set()
 
 
 def test_an_idle_codex_is_ended(real_fleet: RealFleet) -> None:
-    fleet, _ = real_fleet(CODEX)
+    fleet, place = real_fleet(CODEX)
     task(fleet, "work", "429-later", idleTimeout="5s")
     fleet.commit()
     run = _first_end(fleet)
     assert run["phase"] == "Failed"
     assert run["reason"] in ("RateLimited", "IdleTimeout")
-    assert marked(run["name"]) == []
+    assert alive(place) == []
 
 
 @every

@@ -109,13 +109,13 @@ class _Handler(BaseHTTPRequestHandler):
         for step, seconds in script.steps:
             if step == "slow":
                 self.api.ended.wait(seconds)
-        if script.end == "hang":
-            self._begin("text/event-stream")
-            self.api.ended.wait(600)
-            return
         command = " && ".join(COMMANDS[step] for step, _ in script.steps if step in COMMANDS)
         if command and not protocol.worked(body):
             events = protocol.tool_call(command)
+        elif script.end == "hang":
+            self._begin("text/event-stream")
+            self.api.ended.wait(600)
+            return
         elif script.end in ("empty", "garbage"):
             events = protocol.final(body, "" if script.end == "empty" else "I am done, have a nice day {")
         else:
