@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -195,3 +197,24 @@ def tools(machine: Machine) -> list[str]:
     """What lives on a machine of stand-ins and of what they left."""
     words = ("tests/standins/", ".local/bin/", "sleep 765")
     return [process.command for process in machine.processes() if any(word in process.command for word in words)]
+
+
+def alive(folder: Path) -> list[str]:
+    """`pid command` of what runs on this machine of workspaces in that folder, in whatever session it is."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            environment = path.read_bytes()
+            command = (path.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if b"RECONCILER_MARK=" in environment and f"RECONCILER_RUN_DIR={folder}/".encode() in environment:
+            found.append(f"{path.parent.name} {command}")
+    return found
+
+
+def end(folder: Path) -> None:
+    """End what a test that failed left running of workspaces in that folder."""
+    for process in alive(folder):
+        with suppress(ProcessLookupError):
+            os.kill(int(process.split()[0]), signal.SIGKILL)

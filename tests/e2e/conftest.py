@@ -1,19 +1,21 @@
 """Fleets on the local machine and on several real hosts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.agents import end
 from tests.e2e.fleet import Fleet
 from tests.machines.cluster import Cluster
 from tests.machines.machine import Machine
 
 
 @pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    """An empty fleet repository."""
-    return Fleet(tmp_path)
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """An empty fleet repository; nothing that its workers started on this machine outlives the test."""
+    yield Fleet(tmp_path)
+    end(tmp_path)
 
 
 @pytest.fixture

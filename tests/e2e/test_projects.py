@@ -299,7 +299,7 @@ def test_host_check_names_what_an_agent_of_the_fleet_lacks(fleet: Fleet, tmp_pat
     assert checks["codex"]["ok"]
     assert "--json-schema" in checks["claude"]["why"]
     assert not checks["gemini"]["ok"]
-    assert not checks["gh"]["ok"]
+    assert "gh auth login" in checks["gh"]["why"]
     assert "git-identity" in checks
 
 

@@ -1,14 +1,12 @@
 """A fleet on this machine whose agents are the real ones, and the model API that they talk to."""
 
 import json
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.agents import Site, agent, local_host, make_remote, project
+from tests.e2e.agents import Site, agent, end, local_host, make_remote, project
 from tests.e2e.fleet import Fleet
 from tests.real.programs import CLAUDE, CODEX, OPENCODE, Program, why_not
 from tests.standins.model_api import ModelApi
@@ -29,35 +27,16 @@ def real_fleet(tmp_path: Path, model: ModelApi) -> Iterator[RealFleet]:
     if why := why_not():
         pytest.skip(why)
 
-    places: list[Site] = []
-
     def make(program: Program) -> tuple[Fleet, Site]:
         fleet = Fleet(tmp_path)
         # With a home of its own: settings and sessions of whoever runs the tests stay as they are.
         place = local_host(fleet, programs=program.install())
         project(fleet, str(make_remote(tmp_path / "remotes").path))
         agent(fleet, program.name, **SETTINGS[program.name](model.url))
-        places.append(place)
         return fleet, place
 
     yield make
-    for place in places:
-        for process in alive(place):
-            os.kill(int(process.split()[0]), signal.SIGKILL)
-
-
-def alive(place: Site) -> list[str]:
-    """`pid command` of every process of this machine that a run of the workspace started, in whatever session it is."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            environment = path.read_bytes()
-            command = (path.parent / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if b"RECONCILER_MARK=" in environment and f"RECONCILER_RUN_DIR={place.root}/".encode() in environment:
-            found.append(f"{path.parent.name} {command}")
-    return found
+    end(tmp_path)
 
 
 def _codex(url: str) -> dict[str, object]:

@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from tests.e2e.agents import Remote, rows, runs, task
+from tests.e2e.agents import Remote, alive, rows, runs, task
 from tests.e2e.fleet import Fleet, until
 from tests.e2e.hosts import once
-from tests.real.conftest import RealFleet, alive
+from tests.real.conftest import RealFleet
 from tests.real.programs import CLAUDE, CODEX, OPENCODE, Program
 from tests.standins.model_api import ModelApi
 
@@ -32,7 +32,7 @@ def test_a_task_succeeds_with_an_answer_that_fits(real_fleet: RealFleet, model: 
     assert row["branch"] == branch
     assert Remote(fleet.room / "remotes/app.git").show(branch, "WORK.md") == f"work of {row['run']}"
     assert place.worktrees() == {row["run"]}
-    assert alive(place) == []
+    assert alive(place.root) == []
     if program is not CODEX:  # which tells of none
         assert row["costUsd"] > 0
     session = fleet.json("describe", "task", "work")
@@ -84,11 +84,11 @@ def test_closing_the_task_leaves_no_process(
     run = until(lambda: next(iter(runs(fleet)), ""))
     until(lambda: model.seen, timeout=60)
     if script != "hang":
-        until(lambda: [process for process in alive(place) if " sleep 765" in process], timeout=60)
-    assert alive(place)
+        until(lambda: [process for process in alive(place.root) if " sleep 765" in process], timeout=60)
+    assert alive(place.root)
     fleet.run("task", "close", "work", check=0)
     fleet.reconcile()
-    assert alive(place) == []
+    assert alive(place.root) == []
     assert runs(fleet)[run]["phase"] == "Canceled"
     assert place.worktrees() == set()
 
@@ -100,7 +100,7 @@ def test_an_idle_codex_is_ended(real_fleet: RealFleet) -> None:
     run = _first_end(fleet)
     assert run["phase"] == "Failed"
     assert run["reason"] in ("RateLimited", "IdleTimeout")
-    assert alive(place) == []
+    assert alive(place.root) == []
 
 
 @every
