@@ -49,7 +49,7 @@ def test_the_last_attempt_says_so(host: HostUnderTest, worker: str, last: str):
 
 
 def test_what_the_worker_finds(host: HostUnderTest):
-    host.run(RUN, 'env -0; pwd >&2; umask >&2; cat; readlink /proc/self/fd/0 >&2; ls /proc/$$/fd >&2')
+    host.run(RUN, "env -0; pwd >&2; umask >&2; cat; readlink /proc/self/fd/0 >&2; ls /proc/$$/fd >&2")
     values = dict(entry.split("=", 1) for entry in host.log(RUN).split("\0") if entry)
     run = str(host.directory(RUN))
     expected = {
