@@ -32,7 +32,7 @@ said() {
   text=${text//@@@@/}
   while [[ $text =~ ^(.*://)[^/@[:space:]]+@(.*)$ ]]; do text=${BASH_REMATCH[1]}${BASH_REMATCH[2]}; done
   text=${text//[[:cntrl:]]/ }
-  ((${#text} <= 700)) || text="${text:0:200} … ${text:${#text}-490}"
+  ((${#text} <= 700)) || text="${text:0:200} ... ${text:${#text}-490}"
   printf '%s' "$text"
 }
 
