@@ -7,6 +7,7 @@ import click
 from reconciler.cli.completion import kinds_then_names
 from reconciler.cli.context import Context, output_option
 from reconciler.cli.reading import Reader, kind_and_names, refresh_option, unknown
+from reconciler.cli.rows import Row, items, rows_of
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,23 +30,25 @@ def describe(context: Context, words: tuple[str, ...], refresh: bool, output: st
     kind, names = kind_and_names(words)
     if len(names) != 1:
         raise UsageError(f"describe takes one name: `reconciler describe {kind} NAME`")
-    with Reader(context, refresh) as ledger:
-        click.echo(_page(context, kind, names[0], ledger, output), nl=False, color=True)
+    reader = Reader(context, refresh)
+    with reader as ledger:
+        found = next((row for row in rows_of(kind, ledger, cleaned=True) if row.name == names[0]), None)
+        if found is None:
+            known = [row.name for row in rows_of(kind, ledger, cleaned=True)]
+            raise unknown(kind, names[0], known, reader.fleet.wanted)
+        click.echo(_page(context, kind, found, ledger, output), nl=False, color=True)
 
 
-def _page(context: Context, kind: str, name: str, ledger: "Ledger", output: str) -> str:
-    """The page, or the document, about one thing. Raises ReconcilerError for an unknown name."""
+def _page(context: Context, kind: str, row: Row, ledger: "Ledger", output: str) -> str:
+    """The page, or the document, about one thing."""
     from reconciler.cli.printing import paper
-    from reconciler.cli.rows import items, rows_of
     from reconciler.clock import now
     from reconciler.model.rows import AgentRow, HostRow, ProjectRow, RunRow, TaskRow
     from reconciler.show import describe as pages
     from reconciler.show.document import envelope, text
     from reconciler.show.lines import event_item
 
-    row = next((row for row in rows_of(kind, ledger, cleaned=True) if row.name == name), None)
-    if row is None:
-        raise unknown(kind, name, [row.name for row in rows_of(kind, ledger, cleaned=True)])
+    name = row.name
     runs = [] if isinstance(row, RunRow) else _runs(kind, name, ledger)
     events = _events(kind, name, ledger) if kind in ("task", "run", "host") else []
     if output in ("json", "yaml"):

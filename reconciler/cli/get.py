@@ -42,16 +42,17 @@ def get(context: Context, words: tuple[str, ...], selector: str, watch: bool, re
         raise UsageError("say what to list: `reconciler get tasks`, `runs`, `hosts`, `projects` or `agents`")
     kind, names = kind_and_names(words)
     terms = parse(selector)
+    reader = Reader(context, refresh)
 
     def read(ledger: "Ledger") -> list[Row]:
         from reconciler.show.selector import matches
 
-        found = _named(kind, names, ledger) if names else rows_of(kind, ledger)
+        found = _named(kind, names, reader, ledger) if names else rows_of(kind, ledger)
         return [row for row in found if matches(terms, row.labels)]
 
     if watch:
-        _watch(context, kind, read, refresh, output)
-    with Reader(context, refresh) as ledger:
+        _watch(context, kind, read, reader, output)
+    with reader as ledger:
         rows = read(ledger)
         if output in ("json", "yaml"):
             from reconciler.show.document import envelope, text
@@ -65,18 +66,17 @@ def get(context: Context, words: tuple[str, ...], selector: str, watch: bool, re
         click.echo(f"there are no {kind}s{' with these labels' if terms else ''}", err=True)
 
 
-def _named(kind: str, names: Sequence[str], ledger: "Ledger") -> list[Row]:
+def _named(kind: str, names: Sequence[str], reader: Reader, ledger: "Ledger") -> list[Row]:
     """The rows with these names, in the order typed. Raises ReconcilerError for one that is not there."""
     known = {row.name: row for row in rows_of(kind, ledger, cleaned=True)}
     for name in names:
         if name not in known:
-            raise unknown(kind, name, known)
+            raise unknown(kind, name, known, reader.fleet.wanted)
     return [known[name] for name in names]
 
 
-def _watch(context: Context, kind: str, read: "Callable[[Ledger], list[Row]]", refresh: bool, output: str) -> None:
+def _watch(context: Context, kind: str, read: "Callable[[Ledger], list[Row]]", reader: Reader, output: str) -> None:
     """Print rows again when they change, until interrupted: the whole table on a terminal, else only what changed."""
-    reader = Reader(context, refresh)
     if sys.stdout.isatty() and output not in ("json", "yaml"):
         click.echo("\x1b[2J", nl=False, color=True)
     shown: dict[str, Row] | None = None

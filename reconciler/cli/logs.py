@@ -10,7 +10,7 @@ from reconciler.cli.completion import names
 from reconciler.cli.context import Context
 from reconciler.cli.log_printer import Line, Printer, last, write
 from reconciler.cli.log_sources import Distant, Gone, Home, Source
-from reconciler.cli.reading import Reader, bare_name, refresh_option, unknown
+from reconciler.cli.reading import Reader, bare_name, committed, refresh_option, unknown
 from reconciler.errors import ReconcilerError
 from reconciler.model.rows import RunRow
 from reconciler.model.run import ENDED, State
@@ -45,11 +45,11 @@ def logs(
     name = bare_name(task, "task")
     reader = Reader(context, refresh)
     with reader as ledger, ExitStack() as closing:
-        row = _pick(ledger, name, wanted)
+        row = _pick(reader, ledger, name, wanted)
         while row is None and follow:
             time.sleep(EVERY)
             reader.renew()
-            row = _pick(ledger, name, wanted)
+            row = _pick(reader, ledger, name, wanted)
         if row is None:
             click.echo(f"nothing of {name} has started yet{_waits(ledger, name)}", err=True)
             return
@@ -92,13 +92,13 @@ def _checks(row: RunRow, log: bytes, lines: int) -> None:
     write(end if end.endswith(b"\n") or not end else end + b"\n")
 
 
-def _pick(ledger: "Ledger", name: str, wanted: str | None) -> RunRow | None:
+def _pick(reader: Reader, ledger: "Ledger", name: str, wanted: str | None) -> RunRow | None:
     """The run that is meant; None when there is none yet. Raises ReconcilerError for a name that is not known."""
     runs = list(ledger.run_rows(include_cleaned=True))
     mine = [run for run in runs if run.task == name] or [run for run in runs if run.name == name]
     if not mine:
         known = {row.name for row in ledger.task_rows()}
-        if name not in known:
+        if name not in known and not committed(reader.fleet.wanted, name):
             raise unknown("task", name, known | {run.task for run in runs})
     if wanted is not None:
         wanted = bare_name(wanted, "run")
@@ -169,7 +169,7 @@ def _ended(ledger: "Ledger", row: RunRow) -> bool:
 def _waits(ledger: "Ledger", name: str) -> str:
     from reconciler.show.escape import safe
 
-    why = next((row.why for row in ledger.task_rows() if row.name == name), "")
+    why = next((row.why for row in ledger.task_rows() if row.name == name), "no cycle has read its commit yet")
     return f": {safe(why)}" if why else ""
 
 

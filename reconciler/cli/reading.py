@@ -10,6 +10,7 @@ from reconciler.cli.context import Context
 from reconciler.errors import ReconcilerError, UsageError
 
 if TYPE_CHECKING:
+    from reconciler.engine.desired import Wanted
     from reconciler.record.ledger import Ledger
 
 SINGULAR = ("task", "run", "host", "project", "agent")
@@ -95,10 +96,20 @@ def bare_name(typed: str, kind: str) -> str:
     return name
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> ReconcilerError:
-    """The one sentence about a name that is not there."""
+def committed(wanted: "Wanted", task: str) -> bool:
+    """Whether the newest commit declares a task: it may be newer than what the ledger knows."""
+    try:
+        return task in wanted.tasks()
+    except ReconcilerError:
+        return False
+
+
+def unknown(kind: str, name: str, known: Iterable[str], wanted: "Wanted | None" = None) -> ReconcilerError:
+    """The one sentence about a name that is not there; `wanted`: where a task may be that no cycle has read."""
     from reconciler.show.escape import safe
     from reconciler.show.selector import did_you_mean
 
+    if kind == "task" and wanted is not None and committed(wanted, name):
+        return ReconcilerError(f"no cycle has read the commit of task '{name}' yet: run `reconciler reconcile`")
     hint = did_you_mean(name, known) or f": `reconciler get {kind}s` lists them all"
     return ReconcilerError(f"there is no {kind} '{safe(name)}'{hint}")

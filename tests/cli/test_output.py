@@ -142,6 +142,27 @@ def test_logs_come_as_they_were_written(fleet: Fleet) -> None:
     assert fleet.run("logs", "after", check=0).stderr.startswith("nothing of after has started yet: ")
 
 
+def test_a_task_that_no_cycle_has_read_is_no_unknown_one(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    fleet.fleet(interval="1h")
+    fleet.local()
+    fleet.task("build", "true")
+    fleet.commit()
+    fleet.reconcile()
+    fleet.task("new", "echo here I am")
+    fleet.commit()
+    for words in (("describe", "task", "new"), ("get", "task", "new"), ("exec", "new")):
+        assert fleet.run(*words, check=1).stderr == (
+            "error: no cycle has read the commit of task 'new' yet: run `reconciler reconcile`\n"
+        )
+    assert fleet.run("logs", "new", check=0).stderr == (
+        "nothing of new has started yet: no cycle has read its commit yet\n"
+    )
+    following = fleet.start("logs", "-f", "new")
+    fleet.reconcile()
+    assert following.communicate(timeout=30)[0] == "here I am\n"
+
+
 def test_watching_prints_rows_as_they_change(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     fleet.fleet(interval="1s")
