@@ -35,9 +35,18 @@ class Hosts:
         self._again: set[str] = set()  # to be asked once they are not busy any more
 
     def of(self, desired: Desired) -> None:
-        """A commit was taken up: from now on these are the hosts."""
+        """A commit was taken up: from now on these are the hosts. Those of which we know too little now are asked."""
+        before = self._desired.hosts if hasattr(self, "_desired") else None
         self._desired = desired
         self._programs = wanted_programs(desired)
+        if before is None:
+            return  # everybody is about to be asked
+        for name, host in desired.hosts.items():
+            old = before.get(name)
+            if old and old.shell_prelude != host.shell_prelude:
+                self.sights.forget_programs(name)
+            if old is None or old.place != host.place or self.sights.unasked(name, self._programs):
+                self.ask([name])
 
     def all(self) -> dict[str, Host]:
         """The hosts of the fleet, and the places on the books that no Host names any more."""

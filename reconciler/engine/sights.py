@@ -52,6 +52,15 @@ class Sights:
         known = self._programs.get(name, ("", {}))[1]
         return sorted(program for program in programs if not known.get(program))
 
+    def unasked(self, name: str, programs: Collection[str]) -> bool:
+        """Whether a host that was seen has not been asked about all of `programs`: nobody knows what starts there."""
+        known = self._programs.get(name, ("", {}))[1]
+        return self.get(name) is not None and any(program not in known for program in programs)
+
+    def forget_programs(self, name: str) -> None:
+        """Its PATH has changed."""
+        self._programs.pop(name, None)
+
     def get(self, name: str) -> Seen | None:
         """The last report of a host that was seen."""
         sight = self._last.get(name)
@@ -80,4 +89,5 @@ class Sights:
     def forget(self, name: str) -> None:
         """Nothing more is known or held there."""
         self._last.pop(name, None)
+        self._programs.pop(name, None)
         self.held.pop(name, None)
