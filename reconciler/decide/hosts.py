@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host, Place
@@ -54,6 +55,7 @@ def spots(desired: Desired, observed: Observed, memory: Memory) -> dict[str, Spo
     moved = _moved(desired, memory, former, looks)
     others = {key: look for key, look in looks.items() if key not in shared and key not in moved.values()}
     shared.update(_misnamed(desired, memory, former, others))
+    books = [one for _, one in sorted(memory.hosts.items())]
     found = {}
     for key, look in looks.items():
         host = hosts.get(key) or strangers[key]
@@ -62,7 +64,7 @@ def spots(desired: Desired, observed: Observed, memory: Memory) -> dict[str, Spo
             key,
             host,
             view,
-            _remembered(key, host, view, memory),
+            _remembered(key, host, view, memory, books),
             stranger=key in strangers,
             shadowed=key in former and (key in shared or key in moved),
         )
@@ -210,14 +212,17 @@ def _boot(look: Seen | Unseen) -> str:
     return look.facts.boot_id if isinstance(look, Seen) else ""
 
 
-def _remembered(key: str, host: Host, look: Seen | Unseen, memory: Memory) -> HostMemory | None:
-    """What the ledger knows of this very place, under whatever name it had."""
-    kept = sorted(memory.hosts.items(), key=lambda item: (item[0] != key, item[0]))
+def _remembered(
+    key: str, host: Host, look: Seen | Unseen, memory: Memory, books: list[HostMemory]
+) -> HostMemory | None:
+    """What the ledger knows of this very place, under whatever name it had; its own name comes first."""
+    mine = memory.hosts.get(key)
     if isinstance(look, Seen) and look.workspace_id:
-        for _, one in kept:
+        for one in chain([mine] if mine else [], books):
             if one.place.workspace_id == look.workspace_id:
                 return one
-    for _, one in kept:
-        if one.place.door == host.place.door:
+    door = host.place.door
+    for one in chain([mine] if mine else [], books):
+        if one.place.door == door:
             return one
     return None

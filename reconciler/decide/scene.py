@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.decide.hosts import Spot, locate, spots
 from reconciler.model.change import Options
@@ -15,6 +15,8 @@ _RUN = re.compile(r"([a-z0-9][a-z0-9-]*)-([0-9a-f]{8})-([1-9][0-9]{0,8})\Z")
 
 # A mark whose text says nothing still says that the run is over: finished work never runs again.
 UNTOLD = Result(State.LOST, "SupervisorGone", last=True)
+
+VOID = Result(State.VOID)
 
 # Ends of which the worker has the last word: its output may make each of them another, or Blocked.
 TELLING = (State.SUCCEEDED, State.FAILED)
@@ -30,6 +32,11 @@ class Known:
     memory: RunMemory | None = None
     wiped: bool = False  # its place was seen with another workspace
     late: bool = False  # it was sent after its host was asked: that report cannot know it
+    result: Result | None = field(init=False)  # how it ended; None while it lives or may live
+
+    def __post_init__(self) -> None:
+        """The end is asked for again and again: it is found once."""
+        object.__setattr__(self, "result", _end(self.report, self.memory))
 
     @property
     def id(self) -> str:
@@ -47,19 +54,6 @@ class Known:
     def seen(self) -> Seen | None:
         """The report of its host."""
         return self.spot.seen if self.spot else None
-
-    @property
-    def result(self) -> Result | None:
-        """How it ended; None while it lives or may live. What a host says now outranks the ledger."""
-        remembered = self.memory.result if self.memory else None
-        if self.report is None or self.report.bad:
-            return remembered
-        if self.report.result is not None:
-            told = self.collected and remembered is not None and _told(remembered, self.report.result)
-            return remembered if told else self.report.result
-        if self.report.void:
-            return Result(State.VOID)
-        return None if self.report.active else remembered or UNTOLD
 
     @property
     def active(self) -> bool:
@@ -247,6 +241,19 @@ def _trees(found: Mapping[str, Spot]) -> dict[tuple[str, str], int]:
             if run:
                 highest[run[:2]] = max(run.attempt, highest.get(run[:2], 0))
     return highest
+
+
+def _end(report: RunReport | None, memory: RunMemory | None) -> Result | None:
+    """What a host says now outranks the ledger, but for what that has read since."""
+    remembered = memory.result if memory else None
+    if report is None or report.bad:
+        return remembered
+    if report.result is not None:
+        told = memory is not None and memory.collected and remembered is not None and _told(remembered, report.result)
+        return remembered if told else report.result
+    if report.void:
+        return VOID
+    return None if report.active else remembered or UNTOLD
 
 
 def _told(remembered: Result, reported: Result) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from reconciler.decide import words
 from reconciler.decide.scene import Known, Scene
-from reconciler.decide.steps import legs, standing, strays
+from reconciler.decide.steps import Standing, legs, standing, strays
 from reconciler.decide.tasks import Fate
 from reconciler.model.change import TaskStatus
 from reconciler.model.run import State
@@ -15,7 +15,8 @@ ALREADY_DONE = "already done"
 
 def status(scene: Scene, task: Task, fate: Fate | None) -> TaskStatus:
     """Takes a task and its fate (None: it is closed); returns its row."""
-    known = _shown(scene, task)
+    at = standing(scene, task)
+    known = _shown(scene, task, at)
     row = _row(task.name, known)
     living = known is not None and scene.busy(known)
     if fate is None:
@@ -28,7 +29,7 @@ def status(scene: Scene, task: Task, fate: Fate | None) -> TaskStatus:
     elif fate.changing and known is not None and known.coming:
         row = replace(row, state=State.PENDING, why=f"{_ended(known)}, and its result is being collected")
     elif fate.keep and not living:
-        row = replace(row, why=_done(scene, task, known))
+        row = replace(row, why=_done(at, known))
     frozen = "task file is invalid: stands at its last good version" if task.name in scene.desired.frozen else ""
     return replace(row, why="; ".join(part for part in (row.why, frozen) if part))
 
@@ -38,12 +39,11 @@ def invalid(name: str, why: str) -> TaskStatus:
     return TaskStatus(name, State.PENDING, why=why)
 
 
-def _shown(scene: Scene, task: Task) -> Known | None:
+def _shown(scene: Scene, task: Task, at: Standing) -> Known | None:
     """The run that speaks for the task: one that lives, else the one that ended its step, else the newest."""
     living = [known for known in scene.tasks.get(task.name, ()) if scene.busy(known)]
     if living:
         return living[-1]
-    at = standing(scene, task)
     if at.end is not None:
         return at.end
     for leg in reversed(tuple(legs(scene, task))):
@@ -72,8 +72,8 @@ def _ended(known: Known) -> str:
     return f"ended {words.ended(str(known.state), known.result.reason if known.result else '')}"
 
 
-def _done(scene: Scene, task: Task, known: Known | None) -> str:
-    if standing(scene, task).ignored:
+def _done(at: Standing, known: Known | None) -> str:
+    if at.ignored:
         return "updatePolicy: ignore: its edit starts nothing, set a new rerun"
     marked = known is not None and known.report is not None and not known.directory
     return ALREADY_DONE if marked else ""
