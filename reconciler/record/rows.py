@@ -143,8 +143,8 @@ def _with_run(row: TaskRow, record: RunRecord | None, doors: Mapping[object, Hos
 
 
 def _with_work(row: TaskRow, runs: Sequence[RunRecord]) -> TaskRow:
-    """What its agents' runs, all together, came to; the newest word on branch and pull request counts."""
-    runs = sorted(runs, key=lambda record: record.memory.sent_at)
+    """What its agents' runs came to: who worked, where, on the run that is shown; else the newest word counts."""
+    runs = sorted(runs, key=lambda record: (str(record.memory.name) == row.run, record.memory.sent_at))
     costs = [record.memory.cost_usd for record in runs if record.memory.cost_usd is not None]
     worked = [record.memory for record in runs if record.memory.agent]
     return replace(

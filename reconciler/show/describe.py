@@ -1,5 +1,6 @@
 """Everything about one thing on a page; of a task: commit → file → run → host → result."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from reconciler.decide.words import size
@@ -36,8 +37,13 @@ def task(row: TaskRow, runs: Sequence[RunRow], events: Sequence[Event], now: flo
         *([] if row.closed else _next_step(row.name, row.state, row.project)),
         ("Observed", _ago(row.observed_at, now)),
     ]
-    attempts = run_table(runs, now, paper) if runs else []
+    attempts = run_table(sorted(runs, key=_began), now, paper) if runs else []
     return _page(fields, {"Attempts": attempts, "Events": _events(events, paper)}, paper)
+
+
+def _began(row: RunRow) -> tuple[float, int]:
+    """Steps are known by digests, and come one after the other."""
+    return (row.started_at or row.finished_at or math.inf, row.attempt)
 
 
 def run(row: RunRow, events: Sequence[Event], now: float, paper: Paper = PLAIN) -> str:

@@ -1,5 +1,7 @@
 """The tables of `get`, what git asked for, and the fleet's history."""
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.model.change import TaskStatus
@@ -61,6 +63,16 @@ class TestTasks:
         ledger.save_cycle(desired(BUILD), plan(STATUS), 31.0, {})
         ledger.collected(RUN, 32.0, Told("all done"))
         assert ledger.task_rows()[0].summary == "all done"
+
+    def test_who_worked_and_where_is_that_of_the_run_that_is_shown(self, ledger: Ledger) -> None:
+        reports = [ended(name(), agent="codex", worktree=RUN), ended(name(attempt=2), agent="claude", started_at=25.0)]
+        ledger.observe(host(), seen(*reports), 30.0)
+        ledger.save_cycle(desired(replace(BUILD, project="app")), plan(STATUS), 31.0, {})
+        ledger.collected(RUN, 32.0, Told(branch="one", cost_usd=0.5))
+        ledger.collected(str(name(attempt=2)), 33.0, Told(branch="two", pull_request_url="https://x/2", cost_usd=0.25))
+        (row,) = ledger.task_rows()
+        assert (row.run, row.agent, row.branch) == (RUN, "codex", "one")
+        assert (row.pull_request_url, row.cost_usd) == ("https://x/2", 0.75), "the task's, whichever run told of it"
 
     def test_suspended_by_the_task(self, ledger: Ledger) -> None:
         ledger.save_cycle(desired(task(suspend=Suspend.HOLD)), plan(STATUS), 31.0, {})

@@ -140,6 +140,13 @@ Observed:       2026-11-20T23:59:57Z (3s ago)"""
     assert "Cost in all:    $0.42\n" in describe.task(ASKED, [FIX, replace(FIX, name="fix-1a2b3c4d-2")], [], NOW)
 
 
+def test_attempts_are_listed_in_the_order_in_which_they_began() -> None:
+    follow_up = replace(FIX, name="fix-0a0a0a0a-1", digest="0a0a0a0a", started_at=NOW - 5)
+    page = describe.task(ASKED, [follow_up, FIX], [], NOW)
+    table = page.partition("Attempts:")[2]
+    assert table.index(FIX.name) < table.index(follow_up.name)
+
+
 def test_a_closed_task_asks_nobody_and_has_no_worktree() -> None:
     page = describe.task(replace(ASKED, closed=True), [FIX], [], NOW)
     assert "Answer with" not in page
