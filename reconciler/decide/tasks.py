@@ -118,9 +118,9 @@ def declared(bid: Bid) -> Fate | None:
     if not task.project:
         return None
     if task.project not in desired.projects:
-        return bid.wait(f"project {task.project} is not declared", person=True)
+        return bid.wait(f"no valid document declares project {task.project}", person=True)
     if not bid.at.leg.crew:
-        missing = f"agent {task.agent.name} is not declared" if task.agent else "it names no agent"
+        missing = f"no valid document declares agent {task.agent.name}" if task.agent else "it names no agent"
         return bid.wait(missing, person=True)
     return None
 

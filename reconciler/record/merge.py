@@ -162,8 +162,11 @@ def _turns(old: RunMemory | None, new: RunMemory, report: RunReport, now: float)
 
 
 def untold(run: RunMemory) -> bool:
-    """Takes an ended run; returns whether its agent's output is still to be read: that may make it another end."""
-    return bool(run.agent) and not run.collected and run.state in (State.SUCCEEDED, State.FAILED)
+    """Takes an ended run; returns whether its agent's output is still to be read.
+
+    That may make it another end, or tell what it asks.
+    """
+    return bool(run.agent) and not run.collected and run.state in (State.SUCCEEDED, State.FAILED, State.BLOCKED)
 
 
 def why_ended(run: RunMemory) -> str:

@@ -150,6 +150,13 @@ def test_the_end_of_an_agent_is_news_once_its_output_was_read(
     assert (event.type, event.why, event.message) == (type, why, told.summary)
 
 
+def test_a_question_that_the_host_found_is_told_with_its_words(ledger: Ledger) -> None:
+    ledger.observe(host(), seen(running(name(), agent="codex")), 29.0)
+    assert ledger.observe(host(), seen(ended(name(), Result(State.BLOCKED), agent="codex")), 30.0) == []
+    (event,) = ledger.collected(RUN, 31.0, Told("which?"))
+    assert (event.type, event.message) == (EventType.BLOCKED, "which?")
+
+
 def test_control_characters_are_spelled_out(sent: Ledger) -> None:
     sent.observe(host(), seen(ended(name())), 30.0)
     sent.collected(RUN, 31.0, Told("red \x1b[31m \udcff"))
