@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 # The checks of what a worker has done. The stage `qa` sources this in the worktree; what it prints is the log. Each step
-# is a line `<step>\t<exit code>\t<seconds>` of qa.tsv; the first that fails is the last.
+# is a line `<step>\t<exit code>\t<seconds>` of qa.tsv, one that is stopped too; the first that fails is the last.
 
 qa_check() {
   local qa_index
@@ -16,14 +16,18 @@ qa_check() {
 
 # Takes the name of a step and its script, which gets what a worker's script gets.
 qa_run() {
-  local name=${1//[[:cntrl:]]/ } file=$RECONCILER_RUN_DIR/qa.step began ended code rest
+  local name=${1//[[:cntrl:]]/ } file=$RECONCILER_RUN_DIR/qa.step began ended code rest stopped=
   printf '%s' "$2" >"$file" || reconciler_fail "$file cannot be written: see the disk"
   printf '[reconciler: %s]\n' "$name"
   read -r began rest </proc/uptime
+  trap 'stopped=1' TERM # for the step, which gets it, too
   (reconciler_interpreter "$file" && exec "${reconciler_command[@]}" </dev/null)
   code=$?
+  [[ -z $stopped ]] || code=143
   read -r ended rest </proc/uptime
   printf '%s\t%d\t%d\n' "$name" "$code" $((${ended%.*} - ${began%.*})) >>"$RECONCILER_RUN_DIR/qa.tsv"
+  [[ -z $stopped ]] || exit 143
+  trap - TERM
   ((code == 0)) && return
   printf '[reconciler: %s ended with exit code %d]\n' "$name" "$code"
   exit "$code"
