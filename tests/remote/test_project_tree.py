@@ -158,6 +158,37 @@ def test_from_the_local_branch(ws: Workspace, origin: Origin, mode: str, locked:
     assert (done.tree, on(done), head(done.tree)) == (first.tree, f"reconciler/{FIRST}", mine)
 
 
+@pytest.mark.parametrize("left", ["worktree", "local branch"])
+def test_what_was_pushed_onto_its_branch_meanwhile_comes_along(ws: Workspace, origin: Origin, left: str) -> None:
+    first = ws.prepare(FIRST, origin.bare)
+    git(first.tree, "push", "--quiet", "origin", "HEAD")
+    (first.tree / "half").write_text("done")
+    theirs = origin.commit("x", "theirs", branch=f"reconciler/{FIRST}")
+    if left == "local branch":
+        shutil.rmtree(first.tree)
+    done = again(ws, origin)
+    assert (on(done), head(done.tree)) == (f"reconciler/{FIRST}", theirs)
+    assert (done.tree / "half").exists() == (left == "worktree")
+    assert (done.tree / "x").read_text() == "theirs"
+
+
+@pytest.mark.parametrize("mine", ["committed", "written", "on another branch"])
+def test_what_stands_against_what_was_pushed_stays(ws: Workspace, origin: Origin, mine: str) -> None:
+    first = ws.prepare(FIRST, origin.bare)
+    git(first.tree, "push", "--quiet", "origin", "HEAD")
+    if mine == "on another branch":
+        git(first.tree, "switch", "--quiet", "--create", "aside")
+    (first.tree / "x").write_text("mine")
+    if mine == "committed":
+        git(first.tree, "add", "x")
+        git(first.tree, "commit", "--quiet", "--message", "mine")
+    before = head(first.tree)
+    origin.commit("x", "theirs", branch=f"reconciler/{FIRST}")
+    done = again(ws, origin)
+    assert done.failure == ""
+    assert (head(done.tree), (done.tree / "x").read_text()) == (before, "mine")
+
+
 @pytest.mark.parametrize("mode", ["resume", "continue"])
 def test_from_the_remote_branch(ws: Workspace, origin: Origin, mode: str) -> None:
     first = ws.prepare(FIRST, origin.bare)

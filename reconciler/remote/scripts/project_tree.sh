@@ -8,6 +8,7 @@ project_worktree() {
   if [[ $mode != fresh ]] && find_admin "$checkout" "$path" && [[ -d $path && ! -L $path ]]; then
     # The run that worked here has ended: a lock that is left is nobody's.
     rm -f -- "$ADMIN"/*.lock
+    project_follow
     return
   fi
   [[ ! -e $path && ! -L $path ]] || reconciler_fail "$path is there already and not to be used: move it away"
@@ -15,6 +16,7 @@ project_worktree() {
     project_fresh
   elif ask_checkout rev-parse --quiet --verify "refs/heads/$branch" >/dev/null; then
     in_checkout worktree add --quiet "$path" "$branch" || project_no_tree
+    project_follow
   elif project_fetch --no-tags origin "+refs/heads/$branch:refs/remotes/origin/$branch"; then
     in_checkout worktree add --quiet --no-track -b "$branch" "$path" "refs/remotes/origin/$branch" || project_no_tree
   elif [[ $SAID != *"couldn't find remote ref"* ]]; then
@@ -24,6 +26,16 @@ project_worktree() {
   else
     project_fresh
   fi
+}
+
+# What was pushed onto its branch meanwhile, from another host or by a person, comes along where nothing stands against it.
+project_follow() {
+  local theirs=refs/remotes/origin/$branch
+  [[ $(ask_git -C "$path" symbolic-ref --quiet HEAD) == "refs/heads/$branch" ]] &&
+    ask_checkout rev-parse --quiet --verify "$theirs^{commit}" >/dev/null || return 0
+  ask_git -C "$path" merge-base --is-ancestor "$theirs" HEAD ||
+    run_git -C "$path" merge --quiet --ff-only "$theirs" ||
+    printf 'the worktree stays behind origin/%s: %s\n' "$branch" "$(said)"
 }
 
 project_no_tree() {
