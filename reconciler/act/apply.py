@@ -10,6 +10,7 @@ from reconciler.model.fleet import Fleet
 from reconciler.model.host import Host
 from reconciler.model.observed import LeaseMark
 from reconciler.model.task import Qa
+from reconciler.remote import scripts
 from reconciler.remote.frames import Answer as Reply
 from reconciler.remote.transport import Remote, Unknown
 
@@ -57,12 +58,12 @@ def apply(
     """Do `changes` on `host` in one call. An answer that did not arrive makes every outcome unknown."""
     fields = head(host, warrant.fleet, warrant.ledger, warrant.number, warrant.revision)
     if launches:
-        fields.append(("supervisor", remote.supervisor()))
+        fields.append(("supervisor", scripts.supervisor()))
     workers = [(launch.task, launch.worker) for launch in launches.values() if launch.worker]
     if workers:
-        fields.append(("project_script", remote.project_script()))
+        fields.append(("project_script", scripts.project()))
     if any(checks(task, worker.project) != Qa() for task, worker in workers):
-        fields.append(("qa_script", remote.qa_script()))
+        fields.append(("qa_script", scripts.qa()))
     fields += operations(changes, directories, launches, host, warrant.fleet, warrant.revision)
     verbs = frozenset("worktree" if change.worktree else change.action.value for change in changes)
     reply = remote.call(host, "act", fields, deadline=host.deadline + GRACE, operations=verbs)

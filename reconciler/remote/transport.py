@@ -149,18 +149,6 @@ class Remote:
         """The host keys that were accepted at the first contact, for a host that has none pinned."""
         return accepted(host, self._settings)
 
-    def supervisor(self) -> str:
-        """The text of the supervisor, which launches send along."""
-        return scripts.supervisor()
-
-    def project_script(self) -> str:
-        """What prepares checkout and worktree, which launches for a project send along."""
-        return scripts.project()
-
-    def qa_script(self) -> str:
-        """The text of what checks a worker's work."""
-        return scripts.qa()
-
     def close(self) -> None:
         """End channels, calls under way and shared connections: no ssh of ours is left."""
         self._closing.set()
