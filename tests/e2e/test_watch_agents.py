@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.agents import STANDINS, agent, make_remote, project, rows, runs, task
 from tests.e2e.fleet import Fleet, until
+from tests.e2e.hosts import at, events
 from tests.e2e.watching import Watch
 
 
@@ -62,8 +63,6 @@ def test_a_limited_agent_goes_on_at_its_time(fleet: Fleet, watch: Watch, program
         (run for run in runs(fleet).values() if run["task"] == "limited"), key=lambda run: int(run["attempt"])
     )
     assert (turned_away["reason"], again["attempt"]) == ("RateLimited", 2)
-    ended, began = (
-        datetime.fromisoformat(text).timestamp() for text in (turned_away["finishedAt"], again["startedAt"])
-    )
-    assert 3 <= began - ended <= 8
+    [retried] = events(fleet, "retried")
+    assert 3 <= at(retried) - datetime.fromisoformat(turned_away["finishedAt"]).timestamp() <= 12
     assert [run["attempt"] for run in runs(fleet).values() if run["task"] == "other"] == [1], "it waited, too"
