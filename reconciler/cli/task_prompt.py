@@ -11,8 +11,11 @@ from reconciler.cli.context import Context
 from reconciler.errors import ReconcilerError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.model.change import Assignment
     from reconciler.model.desired import Desired
+    from reconciler.model.rows import RunRow
     from reconciler.model.task import Task
     from reconciler.record.ledger import Ledger
 
@@ -40,17 +43,31 @@ def prompt(context: Context, name: str, step: int | None, worktree: bool) -> Non
         if task.agent is None:
             raise ReconcilerError(f"no agent is told anything for {name}: it runs a script, which is all of its work")
         index, work = _chosen(desired, ledger, task, step)
-        text = _text(desired, task, index, work)
+        text = _text(desired, task, index, work, ledger.run_rows(name, include_cleaned=True))
     if sys.stdout.isatty():
         from reconciler.show.escape import safe_lines
 
         text = safe_lines(text)
     click.echo(text, nl=text[-1:] != "\n")
+    if added := _added(text, task):
+        click.echo(f"note: the host adds {added}", err=True)
+
+
+def _added(text: str, task: "Task") -> str:
+    """What is not known before the host knows it, and where it goes."""
+    from reconciler.prompts.brief import BASE_BRANCH, ISSUE, WORKTREE
+
+    known = {WORKTREE: "the path of the worktree", BASE_BRANCH: "the name of the base branch"}
     if task.issue is not None:
-        click.echo(f"note: the host adds title and text of issue #{task.issue}", err=True)
+        known[ISSUE] = f"title and text of issue #{task.issue}"
+    return ", ".join(
+        f"{what} ({token if token in text else 'at the end'})"
+        for token, what in known.items()
+        if token in text or token == ISSUE
+    )
 
 
-def _text(desired: "Desired", task: "Task", index: int, work: "Assignment") -> str:
+def _text(desired: "Desired", task: "Task", index: int, work: "Assignment", runs: "Sequence[RunRow]") -> str:
     """The prompt. Raises ReconcilerError when it cannot be made."""
     from reconciler.act.brief import prompt as told
     from reconciler.prompts.render import BadTemplate
@@ -59,7 +76,7 @@ def _text(desired: "Desired", task: "Task", index: int, work: "Assignment") -> s
     if project is None:
         raise ReconcilerError(f"there is no project {task.project}, which {task.name} names: run `reconciler validate`")
     try:
-        return told(task, project, work, task.steps[index].request, desired.prompts)
+        return told(task, project, work, task.steps[index].request, desired.prompts, runs)
     except KeyError:
         message = f"there is no template {task.template.name}, which {task.name} names: run `reconciler validate`"
         raise ReconcilerError(message) from None

@@ -1,6 +1,6 @@
 """Where an agent works: in which worktree, on which branch and pull request, and on which host that is."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.decide.hosts import Spot
 from reconciler.decide.scene import Known, Scene
@@ -21,13 +21,14 @@ class Ground:
     tree: str = ""
     branch: str = ""
     pull_request_url: str = ""
+    after: str = ""  # the run whose work a follow-up goes on with
 
 
 def ground(scene: Scene, at: Standing) -> Ground:
     """Takes where a task stands; returns what its next attempt goes on with."""
     if at.leg.index:
         chain = at.leg.chain
-        return _on(scene, TreeMode.RESUME, tree_of(chain), chain) if chain else Ground()
+        return replace(_on(scene, TreeMode.RESUME, tree_of(chain), chain), after=chain[-1].id) if chain else Ground()
     before = at.leg.latest
     if before is None or before.state is not State.CANCELED or before.cancel not in INTERRUPTED:
         return Ground()
@@ -43,7 +44,7 @@ def assignment(at: Standing, on: Ground, agent: AgentRef, left: float | None) ->
     """Takes what the next attempt stands on, its agent and what that may still cost; returns its orders."""
     tree = on.tree or f"{at.leg.task.name}-{at.digest}-{at.next_attempt}"
     branch = on.branch or f"reconciler/{tree}"
-    return Assignment(agent, tree, branch, on.mode, on.pull_request_url, left)
+    return Assignment(agent, tree, branch, on.mode, on.pull_request_url, left, on.after)
 
 
 def home(scene: Scene, task: Task, tree: str) -> str:

@@ -64,7 +64,7 @@ class Launches:
                 masked=frozenset(secret.origin for secret in given),
                 author=authors.get(change.task, ""),
                 launcher=self._world.launcher,
-                worker=_worker(task, change, desired),
+                worker=self._worker(task, change, desired),
             )
         return launches, unsent
 
@@ -101,6 +101,30 @@ class Launches:
                 )
         return intents
 
+    def _worker(self, task: Task, change: Change, desired: Desired) -> Worker | None:
+        work = change.work
+        if work is None:
+            return None
+        from reconciler.act.brief import prompt
+        from reconciler.agents.adapter import Order
+        from reconciler.agents.registry import adapter
+        from reconciler.prompts.library import result_schema
+
+        project, agent, schema = desired.projects[task.project], desired.agents[work.agent.name], result_schema()
+        order = Order(
+            model=agent.model,
+            variant=work.agent.variant,
+            args=agent.args,
+            command=agent.command,
+            budget_usd=work.budget_usd,
+            schema=schema,
+            base=task.start.name if task.start else project.base_branch,
+        )
+        request = next((step.request for step in task.steps if step.digest == named(change.run).digest), "")
+        before = self._world.ledger.run_rows(task.name, include_cleaned=True) if work.after else ()
+        told = prompt(task, project, work, request, desired.prompts, before)
+        return Worker(project, agent, work, adapter(agent.tool).command(order), told, schema)
+
 
 def named(run: str) -> RunName:
     """The parts of a run's name that deciding has made up."""
@@ -114,27 +138,3 @@ def _secrets(task: Task, desired: Desired, change: Change | None = None) -> tupl
     """Those of the agent that was chosen, else of the one that the task names."""
     ref = change.work.agent if change is not None and change.work else task.agent
     return secrets(task, desired.projects.get(task.project), desired.agents.get(ref.name) if ref else None)
-
-
-def _worker(task: Task, change: Change, desired: Desired) -> Worker | None:
-    work = change.work
-    if work is None:
-        return None
-    from reconciler.act.brief import prompt
-    from reconciler.agents.adapter import Order
-    from reconciler.agents.registry import adapter
-    from reconciler.prompts.library import result_schema
-
-    project, agent, schema = desired.projects[task.project], desired.agents[work.agent.name], result_schema()
-    order = Order(
-        model=agent.model,
-        variant=work.agent.variant,
-        args=agent.args,
-        command=agent.command,
-        budget_usd=work.budget_usd,
-        schema=schema,
-        base=task.start.name if task.start else project.base_branch,
-    )
-    request = next((step.request for step in task.steps if step.digest == named(change.run).digest), "")
-    told = prompt(task, project, work, request, desired.prompts)
-    return Worker(project, agent, work, adapter(agent.tool).command(order), told, schema)

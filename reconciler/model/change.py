@@ -40,6 +40,7 @@ class Assignment:
     mode: TreeMode = TreeMode.FRESH
     pull_request_url: str = ""  # to go on with
     budget_usd: float | None = None  # what is left of it
+    after: str = ""  # of a follow-up: the run before it
 
 
 @dataclass(frozen=True, slots=True)

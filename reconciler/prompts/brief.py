@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 WORKTREE = "@RECONCILER_WORKTREE@"  # the host writes the path here once it knows it
 BASE_BRANCH = "@RECONCILER_BASE_BRANCH@"  # and here the branch that the remote's HEAD names
 
+ISSUE = "@RECONCILER_ISSUE@"  # and here what the issue says; at the end of the prompt where no template has it
+
 
 @dataclass(frozen=True, slots=True)
 class Brief:
@@ -16,6 +18,7 @@ class Brief:
     title: str = ""
     description: str = ""
     request: str = ""  # of a follow-up
+    before: str = ""  # of a follow-up: how the work before it ended, and what it said or asked
     project: str = ""
     repo_url: str = ""
     git_url: str = ""
@@ -25,6 +28,7 @@ class Brief:
     worktree: str = WORKTREE
     pull_request_url: str = ""  # that exists already
     issue: int | None = None
+    issue_text: str = ""
     persona: str = ""  # goes in front of the prompt unless the template says where
 
     def values(self) -> Mapping[str, str]:

@@ -169,7 +169,8 @@ def test_a_follow_up_of_a_closed_task_says_what_is_missing(room: Room) -> None:
 
 def test_the_prompt_of_the_task_and_of_a_follow_up(room: Room) -> None:
     first = room.reconciler("task", "prompt", "fix-login")
-    assert (first.code, first.err) == (0, "")
+    assert first.code == 0
+    assert first.err.startswith("note: the host adds the path of the worktree (@RECONCILER_WORKTREE@)")
     assert "Make the login work without JavaScript." in first.out
     assert "https://github.com/acme/shop" in first.out
     assert "reconciler/fix-login-" in first.out
@@ -194,7 +195,8 @@ def test_the_issue_is_added_on_the_host(room: Room) -> None:
     room.commit()
     said = room.reconciler("task", "prompt", "fix-login")
     assert "#15" in said.out
-    assert said.err == "note: the host adds title and text of issue #15\n"
+    assert said.err.startswith("note: the host adds the path of the worktree (@RECONCILER_WORKTREE@), ")
+    assert said.err.endswith(", title and text of issue #15 (@RECONCILER_ISSUE@)\n")
 
 
 def test_a_template_of_the_fleet(room: Room) -> None:

@@ -83,6 +83,7 @@ def test_from_the_first_run_to_the_last_trace(on_machines: OnMachines) -> None:
     assert remote.show(branch, "WORK.md").splitlines() == [f"work of {first}", f"work of {second}"]
     prompt = (place.root / "app/runs" / second / "prompt.md").read_text()
     assert "https://github.com/acme/app/pull/7" in prompt
+    assert "> Succeeded: The work is done (pr).\n" in prompt
     assert lies(place) == {
         "worktrees": {first, other},
         "git worktrees": {first, other},

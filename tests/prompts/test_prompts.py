@@ -16,6 +16,7 @@ FULL = Brief(
     title="Login without JavaScript",
     description="Some of our users have it switched off.\n",
     request="Cover the password reset, too.\n",
+    before="Blocked: Which pages?",
     project="web",
     repo_url="https://github.com/example/web",
     git_url="git@github.com:example/web.git",
@@ -25,6 +26,7 @@ FULL = Brief(
     worktree="/srv/web/worktrees/login-0123abcd-1",
     pull_request_url="https://github.com/example/web/pull/7",
     issue=15,
+    issue_text="## Issue #15\n\n> Login needs JavaScript",
     persona="You are Ada.",
 )
 LEAST = Brief(prompt="Do it.", project="web", git_url="/srv/git/web.git", branch="reconciler/a-1")
@@ -50,7 +52,9 @@ def test_everything_that_is_known_is_said(name: str) -> None:
     assert "Closes #15" in text
     assert "JSON only" in text
     assert text.startswith("You are Ada.\n\n# ")
-    assert text.index(FULL.title) < text.index(FULL.description) < text.index(FULL.prompt) < text.index(FULL.request)
+    assert text.index(FULL.title) < text.index(FULL.description) < text.index(FULL.prompt) < text.index(FULL.issue_text)
+    assert text.index(FULL.issue_text) < text.index(f"> {FULL.before}") < text.index(FULL.request)
+    assert text.index(FULL.request) < text.index("JSON only")
 
 
 @pytest.mark.parametrize("name", NAMES)
