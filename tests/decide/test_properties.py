@@ -373,7 +373,7 @@ def agents_work_within_their_limits(given_: Input, plan: Plan) -> None:
         look = look_at(observed, launch.host)
         assert look
         assert look.facts.programs.get(work.agent.name) is not False
-        assert (work.mode is TreeMode.FRESH) == (work.worktree == launch.run)
+        assert work.mode is not TreeMode.FRESH or work.worktree == launch.run
         assert work.branch
         told = [run for run in memory.runs.values() if run.agent == agent.name and run.result]
         newest = max((run.ended_at or 0.0 for run in told), default=0.0)
