@@ -92,6 +92,8 @@ def _first(report: RunReport, place: Place, now: float) -> tuple[RunRecord, tupl
         project=_project(report),
         phase=report.phase,
         worktree=report.worktree,
+        # What it was given, unless it goes on with what others began; its run.json says so once it is collected.
+        branch=f"reconciler/{report.name}" if report.worktree == str(report.name) else "",
     )
     record = RunRecord(memory, report.directory, observed_at=now, guess=result is UNTOLD)
     return record, () if memory.cleaned else _turns(None, memory, report, now)

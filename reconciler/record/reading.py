@@ -37,6 +37,7 @@ def what_was_told(archive: Archive, run: str, memory: RunMemory | None) -> Told:
         archive.read(run, "qa.tsv"),
         archive.read(run, "qa.log"),
         archive.read(run, "supervisor.log"),
+        memory.phase if memory else "",
     )
     return judge(result, ended_at, asked, adapter(asked.tool), evidence, _schema())
 

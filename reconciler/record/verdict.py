@@ -17,7 +17,11 @@ URL = re.compile(r"https?://[!-~]{1,500}\Z")
 
 # Ends that no answer changes: the worker did not end by itself, or never began.
 _FIRM = frozenset({State.CANCELED, State.LOST, State.VOID})
-_STOPPED = frozenset({"PrepareFailed", "Timeout", "IdleTimeout"})
+_STOPPED = {
+    "PrepareFailed": "",
+    "Timeout": "it took longer than its timeout",
+    "IdleTimeout": "it said nothing and did nothing for longer than its idleTimeout",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Evidence:
     qa: bytes | None = None
     qa_log: bytes | None = None
     phase_log: bytes | None = None
+    phase: str = ""  # that it was seen in last
 
 
 def qa_of(table: bytes | None) -> tuple[QaOutcome, ...]:
@@ -66,8 +71,7 @@ def judge(
         variant=asked.variant,
     )
     if result is None or result.state in _FIRM or result.reason in _STOPPED:
-        said = _last_line(evidence.phase_log, result) or _said(reading, evidence.output.stderr)
-        return replace(told, summary=told.summary or said)
+        return replace(told, summary=told.summary or _stopped(result, reading, evidence))
     if evidence.blocked or answer.get("status") == "blocked":
         question = short((evidence.blocked or b"").decode("utf-8", "replace")) or told.summary
         return _ended(told, result, State.BLOCKED, "", question)
@@ -132,13 +136,15 @@ def _last_lines(log: bytes | None) -> str:
     return " · ".join(lines[-5:])
 
 
-def _last_line(log: bytes | None, result: Result | None) -> str:
-    """Why preparing failed is the last line of its log."""
-    if result is None or result.reason != "PrepareFailed":
-        return ""
-    lines = (log or b"").decode("utf-8", "replace").splitlines()
-    told = [line for line in lines if line.startswith("PrepareFailed: ")]
-    return short(told[-1].removeprefix("PrepareFailed: ")) if told else ""
+def _stopped(result: Result | None, reading: Reading, evidence: Evidence) -> str:
+    """Why preparing failed is the last line of its log; else what the tool said last, else the limit it reached."""
+    reason = result.reason if result else ""
+    if reason == "PrepareFailed":
+        lines = (evidence.phase_log or b"").decode("utf-8", "replace").splitlines()
+        told = [line.removeprefix("PrepareFailed: ") for line in lines if line.startswith("PrepareFailed: ")]
+        where = f"{evidence.phase}: " if evidence.phase in ("checkout", "worktree") else ""
+        return short(where + told[-1]) if told else ""
+    return _said(reading, evidence.output.stderr) or _STOPPED.get(reason, "")
 
 
 def _text(answer: Mapping[str, object], key: str) -> str:

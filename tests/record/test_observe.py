@@ -336,3 +336,13 @@ def _written(ledger: Ledger) -> int:
     """The number of changes that the ledger's own connection has made."""
     with ledger._database.reading() as connection:
         return connection.total_changes
+
+
+def test_a_ledger_that_was_lost_knows_agent_worktree_and_branch_from_the_host(ledger: Ledger) -> None:
+    alone = running(name(), agent="codex", worktree=str(name()))
+    later = running(name(attempt=2), agent="codex", worktree=str(name()))
+    ledger.observe(host(), seen(alone, later), 30.0)
+    runs = ledger.memory().runs
+    first, second = runs[str(name())], runs[str(name(attempt=2))]
+    assert (first.agent, first.worktree, first.branch) == ("codex", str(name()), f"reconciler/{name()}")
+    assert (second.agent, second.worktree, second.branch) == ("codex", str(name()), "")  # it goes on with another's

@@ -174,8 +174,15 @@ class TestChecks:
 
 def test_preparing_failed_for_a_reason() -> None:
     log = b"Cloning...\nPrepareFailed: cannot clone: no such repository\n"
-    said = told(Result(State.FAILED, "PrepareFailed"), Reading(), phase_log=log)
-    assert said.summary == "cannot clone: no such repository"
+    end = Result(State.FAILED, "PrepareFailed")
+    assert told(end, Reading(), phase_log=log).summary == "cannot clone: no such repository"
+    assert told(end, Reading(), phase_log=log, phase="checkout").summary == "checkout: cannot clone: no such repository"
+
+
+@pytest.mark.parametrize("reason", ["Timeout", "IdleTimeout"])
+def test_a_limit_is_named_when_the_tool_said_nothing(reason: str) -> None:
+    assert "than its " in told(Result(State.FAILED, reason), Reading()).summary
+    assert told(Result(State.FAILED, reason), Reading(message="429")).summary == "429"
 
 
 @pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b"7", b'{"tool": 7}', b'{"tool": null}', b"\xff"])
