@@ -16,6 +16,7 @@ _REMOVED = {
     "trash": ("leftover of an earlier removal", "leftovers of earlier removals"),
     "left": ("thing is still being removed", "things are still being removed"),
     "unpushed": ("of the worktrees had work that was never pushed", "of the worktrees had work that was never pushed"),
+    "kept": ("worktree's kept work that was never pushed", "worktrees' kept work that was never pushed"),
 }
 
 

@@ -118,6 +118,7 @@ def test_reset_empties_the_workspace_but_for_what_prevents_a_second_run(host: Ho
         "worktrees": "0",
         "checkouts": "0",
         "unpushed": "0",
+        "kept": "0",
     }
     report = host.observe()
     marks = report.pairs("workspace")

@@ -331,6 +331,10 @@ def test_reset_takes_projects_too(work: Projects):
     work.run("fix-0123abcd-2", "git -c user.name=a -c user.email=a@b commit --allow-empty -qm work")
     work.run("fix-0123abcd-3", "true")
     work.run("fix-0123abcd-4", "true", project="other")
+    work.run("fix-0123abcd-5", "touch kept")
+    host.operate("cleanup", "fix-0123abcd-5")
+    host.call("act", [("worktree", "app/worktrees/fix-0123abcd-5")])
+    until(lambda: not work.tree("fix-0123abcd-5").exists())
     host.run("build-00000000-1", "true")
     (host.root / "other/mine").touch()
     answer = host.call("reset")
@@ -340,6 +344,7 @@ def test_reset_takes_projects_too(work: Projects):
         "worktrees": "4",
         "checkouts": "2",
         "unpushed": "2",
+        "kept": "1",
         "trash": "0",
         "left": "0",
     }
@@ -347,10 +352,10 @@ def test_reset_takes_projects_too(work: Projects):
     assert [path.name for path in (host.root / "other").iterdir()] == ["mine"]
     left = {path.name for path in (host.root / "_").iterdir()}
     assert left <= {"lease", "id", "done", "lock", "bell", "runs", "trash", "holder"}
-    assert len(list((host.root / "_/done").iterdir())) == 5
+    assert len(list((host.root / "_/done").iterdir())) == 6
     assert host.take().code == 0
     assert work.launch(RUN, "true") == "done"
-    assert work.run("fix-0123abcd-5", "true") == GOOD
+    assert work.run("fix-0123abcd-6", "true") == GOOD
 
 
 def test_reset_waits_for_nobody_who_still_works_with_git(work: Projects):

@@ -202,6 +202,7 @@ def test_checks() -> None:
             {"unpushed": 1, "cache": 1, "runs": 3, "worktrees": 2, "checkouts": 1, "left": 0},
             "3 run directories, 2 worktrees, 1 checkout, 1 cache, 1 of the worktrees had work that was never pushed",
         ),
+        ({"checkouts": 1, "kept": 2}, "1 checkout, 2 worktrees' kept work that was never pushed"),
         ({"runs": 1, "news": 2}, "1 run directory, 2 news"),
     ],
 )

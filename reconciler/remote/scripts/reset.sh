@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Empties the workspace. What must outlive it stays: lease, id and done/, and the files that calls hold locks on.
 
-declare -A COUNT=([runs]=0 [cache]=0 [worktrees]=0 [checkouts]=0 [unpushed]=0)
+declare -A COUNT=([runs]=0 [cache]=0 [worktrees]=0 [checkouts]=0 [unpushed]=0 [kept]=0)
 
 # A run that may still do something; an unreadable answer counts as one.
 is_active() {
@@ -59,9 +59,18 @@ is_unpushed() {
   [[ -n $said ]]
 }
 
+# How much of what was kept of worktrees that went before is nowhere else?
+count_kept() {
+  local ref said=
+  while IFS= read -r ref; do
+    if ! said=$(ask_git --git-dir="$1/.git" rev-list -n 1 "$ref" --not --remotes) || [[ -n $said ]]; then ((++COUNT[kept])); fi
+  done < <(ask_git --git-dir="$1/.git" for-each-ref --format='%(refname)' refs/reconciler/wip)
+}
+
 # What is left of a project once its runs are gone; whatever else lies there is not ours.
 discard_project() {
   local place=$1 tree unpushed
+  count_kept "$place/checkout"
   for tree in "$place"/worktrees/*/; do
     tree=${tree%/} unpushed=0
     is_unpushed "$tree" && unpushed=1
@@ -102,6 +111,7 @@ cache=${COUNT[cache]}
 worktrees=${COUNT[worktrees]}
 checkouts=${COUNT[checkouts]}
 unpushed=${COUNT[unpushed]}
+kept=${COUNT[kept]}
 trash=${#TRASH[@]}
 left=${#LEFT[@]}"
 finish 0
