@@ -80,7 +80,7 @@ class Standing:
 
     leg: Leg
     over: bool = False  # every step has ended for good
-    end: Known | None = None  # the run that ended the last step, when over
+    end: Known | None = None  # the run that ended the last step which belongs to the present work, when over
     ignored: bool = False  # `updatePolicy: ignore` leaves this digest alone
     chain: tuple[Known, ...] = ()  # the ended runs that the next attempt, or a follow-up to come, goes on with
     left: int = 0  # the highest attempt of that step that left a worktree somewhere
@@ -130,7 +130,10 @@ def standing(scene: Scene, task: Task) -> Standing:
         if not ignored and (end is None or (more and any(known.coming for known in leg.runs))):
             return Standing(leg, chain=leg.chain, left=scene.trees.get((task.name, leg.step.digest), 0))
         ends += [end] if end else []
-        last = Standing(leg, over=True, end=None if ignored else end, ignored=ignored, chain=_chain(ends))
+        chain = _chain(ends)
+        # Work that began anew speaks for the task: a follow-up on what was there before ended long ago.
+        end = chain[-1] if chain and not ignored else None
+        last = Standing(leg, over=True, end=end, ignored=ignored, chain=chain)
     return last
 
 
