@@ -38,6 +38,10 @@ def complaints(spec: Mapping[str, str]) -> list[Complaint]:
         said = wrong(spec[key]) if key in spec else None
         if said:
             found.append(Complaint(("spec", key), *said))
+    fork = spec.get("fork", "never")
+    if not found and fork != "never" and "repoUrl" not in spec and spec["gitUrl"].startswith(("/", "file:")):
+        message = f"{quoted(fork)} needs a repository on GitHub, and gitUrl is a path on the host"
+        found.append(Complaint(("spec", "fork"), message, "give repoUrl, too, or write `fork: never`"))
     return found
 
 

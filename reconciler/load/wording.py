@@ -144,4 +144,6 @@ def _reshaped(value: Any, expects: str) -> str:
     if isinstance(value, str) and expects.startswith("a name of"):
         meant = "".join(c if c.isascii() and c.isalnum() else "-" for c in value.lower()).strip("-")[:63].strip("-")
         return f"for example {meant}" if meant else ""
+    if isinstance(value, str) and expects.startswith("auto,"):
+        return "did you mean auto?" if closest(value, ["auto"]) else f"a script is a step: `qa: [{quoted(value)}]`"
     return ""
