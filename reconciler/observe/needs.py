@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from reconciler.agents.registry import adapter, names
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host
-from reconciler.model.project import Fork
+from reconciler.model.project import Fork, Project
 from reconciler.model.task import Task
 
 
@@ -26,6 +26,7 @@ class Needs:
 
     programs: tuple[Program, ...] = ()
     forges: tuple[str, ...] = ()  # where gh should be logged in
+    tokens: tuple[str, ...] = ()  # those of them for which all workers bring a token of their own
     projects: bool = False  # git works for somebody there
 
     @property
@@ -36,6 +37,7 @@ class Needs:
             found += [("agent", program.name), ("help", "\n".join(program.help))]
             found += [("flag", flag) for flag in program.flags]
         found += [("gh", forge) for forge in self.forges]
+        found += [("gh-token", forge) for forge in self.tokens]
         if self.projects:
             found.append(("git-identity", "1"))
         return found
@@ -56,7 +58,10 @@ def needs(desired: Desired, host: Host) -> Needs:
         if program:
             flags.setdefault((program, tool.help), {}).update(dict.fromkeys(tool.flags))
     programs = tuple(Program(name, words, tuple(found)) for (name, words), found in sorted(flags.items()))
-    return Needs(programs, _forges(desired), bool(desired.projects))
+    forges = {project.name: _forge(project) for project in desired.projects.values()}
+    bare = {forge for name, forge in forges.items() if not _brings_token(desired.projects[name], desired)}
+    asked = tuple(sorted({forge for forge in forges.values() if forge}))
+    return Needs(programs, asked, tuple(forge for forge in asked if forge not in bare), bool(desired.projects))
 
 
 def _agents(tasks: Collection[Task], desired: Desired) -> set[str]:
@@ -70,10 +75,17 @@ def _may_run(task: Task, host: Host) -> bool:
     return all(host.labels.get(key) == value for key, value in (task.selector or {}).items())
 
 
-def _forges(desired: Desired) -> tuple[str, ...]:
-    found = set()
-    for project in desired.projects.values():
-        forge = (urlsplit(project.repo_url).hostname or "").removeprefix("www.")
-        if forge and (project.fork is not Fork.NEVER or forge == "github.com"):
-            found.add(forge)
-    return tuple(sorted(found))
+def _forge(project: Project) -> str:
+    """Where gh works for a project; empty: nowhere."""
+    forge = (urlsplit(project.repo_url).hostname or "").removeprefix("www.")
+    return forge if project.fork is not Fork.NEVER or forge == "github.com" else ""
+
+
+def _brings_token(project: Project, desired: Desired) -> bool:
+    """Whether the project, or each task that works in it, has a token for gh among its secrets."""
+    tasks = [task for task in desired.tasks.values() if task.project == project.name and not task.closed]
+    return _has_token(project) or (bool(tasks) and all(_has_token(task) for task in tasks))
+
+
+def _has_token(noun: Project | Task) -> bool:
+    return any(secret.name in ("GH_TOKEN", "GITHUB_TOKEN") for secret in noun.secrets)

@@ -5,7 +5,7 @@ from reconciler.model.desired import Desired
 from reconciler.model.fleet import Fleet
 from reconciler.model.host import Host
 from reconciler.model.project import Fork, Project
-from reconciler.model.task import AgentRef, Step, Task
+from reconciler.model.task import AgentRef, Secret, Step, Task
 from reconciler.observe.needs import Needs, needs
 
 HOST = Host("h1", labels={"size": "big"})
@@ -67,5 +67,9 @@ def test_gh_is_asked_for_where_it_is_needed() -> None:
     assert asked(projects=(Project("app", "/srv/app.git"),)).fields == [("git-identity", "1")]
     assert asked(projects=(Project("app", f"{web}.git", web),)).forges == ("github.com",)
     assert asked(projects=(Project("app", f"{gitlab}.git", gitlab),)).forges == ()
+    brings = Project("app", f"{web}.git", web, secrets=(Secret("GH_TOKEN", "GH_TOKEN"),))
+    assert asked(projects=(brings,)).tokens == ("github.com",)
+    assert asked(projects=(brings, Project("other", f"{web}.git", web))).tokens == ()
+    assert ("gh-token", "github.com") in asked(projects=(brings,)).fields
     ghe = "https://git.example.org/acme/app"
     assert asked(projects=(Project("app", f"{ghe}.git", ghe, fork=Fork.AUTO),)).forges == ("git.example.org",)

@@ -137,3 +137,7 @@ def test_who_is_logged_in_to_github(empty_host: HostUnderTest, tools: Path, tmp_
             "warn",
             "not logged in to github.localhost: run `gh auth login` there, or give workers a GH_TOKEN secret",
         )
+        assert lines(empty_host, asked, ("gh-token", "github.localhost"))["gh"] == (
+            "ok",
+            "workers bring a token for github.localhost; nobody is logged in there without one",
+        )

@@ -177,6 +177,8 @@ check_logins() {
     elif GH_PROMPT_DISABLED=1 timeout -k 2 20 gh auth status --hostname "$forge" </dev/null >/dev/null 2>&1; then
       version=$(gh --version 2>/dev/null </dev/null)
       check ok gh "${version%% (*}, logged in to $forge"
+    elif [[ $TOKENS == *" $forge "* ]]; then
+      check ok gh "workers bring a token for $forge; nobody is logged in there without one"
     else
       check warn gh "not logged in to $forge: run \`gh auth login\` there, or give workers a GH_TOKEN secret"
     fi
@@ -206,13 +208,14 @@ check_git() {
 
 receive
 exec 3<&-
-AGENTS=() HELPS=() FLAGS=() FORGES=()
+AGENTS=() HELPS=() FLAGS=() FORGES=() TOKENS=
 while next_field; do
   case $KEY in
     agent) AGENTS+=("$VALUE") HELPS+=('') FLAGS+=('') ;;
     help) HELPS[${#AGENTS[@]} - 1]=$VALUE ;;
     flag) FLAGS[${#AGENTS[@]} - 1]+=$VALUE$NL ;;
     gh) FORGES+=("$VALUE") ;;
+    gh-token) TOKENS+=" $VALUE " ;;
     *) FIELD[$KEY]=$VALUE ;;
   esac
 done
