@@ -86,6 +86,7 @@ check_work() {
   [[ -z $BLOCKED ]] || return 0
   CHECKING=1
   [[ -z $STUCK ]] || return 0
+  clear_place qa.log qa.tsv qa.step
   ln -sfn qa phase
   ring "$RUN_DIR"
   exec 4<> <(:)
@@ -120,6 +121,15 @@ clear_up() {
     break
   done
   DRAINS=()
+  [[ -f supervisor.log && ! -L supervisor.log ]] || clear_place supervisor.log
+}
+
+# Makes room for files that are written next. The worker could write here: a link would be followed, a pipe waited for.
+clear_place() {
+  local name
+  for name; do
+    rm -f -- "$name" 2>/dev/null || mv -T -- "$name" "$name.aside.$RANDOM"
+  done
 }
 
 # The worker is over, or has to be: clears up, judges, writes the result.
@@ -168,6 +178,8 @@ conclude() {
       reason=ExitCode
     fi
   fi
+  # What is no result, but lies in its place, came from the worker.
+  [[ $(readlink result) =~ ^(state=(succeeded|failed|blocked|canceled|lost)(\;[a-z]+=[A-Za-z0-9]+)*)?$ ]] || clear_place result
   write_result . "$state" "$code" "$reason"
   ring "$RUN_DIR"
   exit 0
@@ -177,6 +189,7 @@ conclude() {
 keep_answer() {
   local sum
   if [[ -f result.json && ! -L result.json ]]; then
+    clear_place answer.json
     if (($(stat -c %s result.json) <= 1048576)); then
       mv -fT result.json answer.json
     else
@@ -189,6 +202,7 @@ keep_answer() {
     [[ ${sum:0:40} != "$(readlink question)" ]] || return 0
   fi
   BLOCKED=1
+  clear_place blocked.md
   head -c 65536 <"$WORKTREE/BLOCKED.md" >blocked.md
 } 2>/dev/null
 
