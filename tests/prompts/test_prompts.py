@@ -1,12 +1,14 @@
 """What workers are told, and how they have to answer."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from reconciler.prompts.brief import BASE_BRANCH, WORKTREE, Brief
+from reconciler.prompts.brief import NAMES as VARIABLES
 from reconciler.prompts.library import NAMES, part, result_schema, template
 from reconciler.prompts.render import check, render
 
@@ -72,6 +74,11 @@ def test_nothing_is_said_of_what_is_not_there(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_template_that_comes_with_it_needs_no_variables(name: str) -> None:
     assert check(template(name, {})).required <= LEAST.values().keys()
+
+
+def test_the_page_about_agents_lists_what_templates_can_say() -> None:
+    page = (Path(__file__).parents[2] / "docs/agents.md").read_text()
+    assert [name for name in VARIABLES if f"`{name}`" not in page] == []
 
 
 def test_sections_are_where_they_belong() -> None:

@@ -69,6 +69,7 @@ def test_a_login_without_a_key_is_told_at_once(tmp_path: Path, server: LoopbackH
     (tmp_path / "home/.gitconfig").write_text('[core]\n sshCommand = "ssh -F none -o IdentityFile=/nowhere"\n')
     done = ws.prepare(f"{RUN}1", address(server, origin.bare))
     assert "Permission denied" in done.failure
+    assert "Permanently added" not in done.failure
     assert done.failure.endswith("(see that this host may read it)")
 
 

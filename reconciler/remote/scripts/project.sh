@@ -89,7 +89,7 @@ project_login() {
     # What ssh itself reads anew in a value: `%`, blanks, quotes. `${` it would take for a variable.
     file=${file//\\/\\\\} file=${file//\"/\\\"} file=\"${file//%/%%}\"
     if [[ $file != *'${'* && $ssh =~ ^([^[:space:]]*/)?ssh([[:space:]]|$) ]]; then
-      ssh+=" -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o ConnectTimeout=15"
+      ssh+=" -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o ConnectTimeout=15 -o LogLevel=ERROR"
       ssh+=" -o ServerAliveInterval=15 -o ServerAliveCountMax=4 -o UserKnownHostsFile='${file//\'/\'\\\'\'}'"
     fi
     export GIT_SSH_COMMAND=$ssh
