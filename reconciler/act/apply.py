@@ -24,6 +24,7 @@ DONE = {
     Action.CLEANUP: {"removed", "already"},
 }
 TREE_DONE = {"removed", "removing", "already"}  # of a worktree that is cleaned up
+GOING = "going"  # an earlier call's removal of it is under way: that call has told of it, or nobody knows yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def apply(
     if refused:
         holder = lease_of(reply)
         return Applied(tuple(Outcome(change, Answer.FAILED, refused) for change in changes), holder=holder, why=refused)
-    return Applied(tuple(_outcome(change, reply) for change in changes), dict(reply.frames))
+    outcomes = (_outcome(change, reply) for change in changes)
+    return Applied(tuple(outcome for outcome in outcomes if outcome), dict(reply.frames))
 
 
 def take(remote: Remote, host: Host, warrant: Warrant, *, rename_from: str = "", take_over: bool = False) -> Applied:
@@ -107,12 +109,14 @@ def lease_of(reply: Reply) -> LeaseMark | None:
     return LeaseMark(int(number), ledger) if number.isdigit() and ledger else LeaseMark(0, ledger or "unknown")
 
 
-def _outcome(change: Change, reply: Reply) -> Outcome:
+def _outcome(change: Change, reply: Reply) -> Outcome | None:
     name = change.worktree.rpartition("/")[2]
     frame = f"worktree/{name}" if name else f"{change.action.value}/{change.run}"
     word, _, sentence = reply.text(frame).strip().partition(" ")
     if not word:
         return Outcome(change, Answer.UNKNOWN, "the host did not say what became of it")
+    if name and word == GOING:
+        return None
     if word in (TREE_DONE if name else DONE[change.action]):
         return Outcome(change, Answer.OK, word)
     return Outcome(change, Answer.FAILED, f"{word}: {sentence}" if sentence else word)

@@ -1,5 +1,6 @@
 """The life of an agent's task: run, follow-up, close, delete; what lies on the host after each step, and nothing is lost."""
 
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.e2e.agents import (
 )
 from tests.e2e.agents import inside as path_of
 from tests.e2e.fleet import Fleet, until
-from tests.e2e.hosts import OnMachines, changes, once
+from tests.e2e.hosts import OnMachines, changes, events, once
 
 
 def runs_of(fleet: Fleet, name: str) -> list[str]:
@@ -326,3 +327,19 @@ def test_what_nobody_owns_is_removed_and_counted(fleet: Fleet, tmp_path: Path) -
     assert "worktreesRemoved" in text
     assert "runDirectoriesRemoved" in text
     assert counts["exit"]["code"] == 0
+
+
+def test_a_removal_that_takes_its_time_is_told_and_counted_once(fleet: Fleet, tmp_path: Path) -> None:
+    place = local_host(fleet)
+    project(fleet, str(make_remote(tmp_path / "remotes").path))
+    task(fleet, "work", "pr push")
+    fleet.commit()
+    fleet.reconcile()
+    fleet.run("task", "close", "work", check=0)
+    with (place.root / "app/lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a clone that takes its time
+        counts = [once(fleet)["summary"]["worktreesRemoved"] for _ in range(3)]
+    assert counts == [1, 0, 0]
+    until(lambda: not place.worktrees())
+    assert once(fleet)["changes"] == []
+    assert len(events(fleet, "cleaned")) == 1

@@ -212,7 +212,7 @@ def test_a_run_that_came_meanwhile_keeps_it(host: HostUnderTest, origin: Origin)
     with (host.root / "app/lock").open() as lock:
         subprocess.run(["flock", str(lock.fileno())], pass_fds=(lock.fileno(),), check=True)
         assert remove(host) == "removing its work is being saved"
-        assert remove(host) == "removing its work is being saved"
+        assert remove(host) == "going an earlier call removes it"
         launch(host, origin, NEXT, "cat precious; sleep 60", worktree=RUN)
     until(lambda: host.log(NEXT) == "precious\n")
     assert remove(host) == f"active the run {NEXT} works in it and has not ended"

@@ -20,7 +20,7 @@ worktree() {
     reply "failed $places cannot be written: see its owner and its disk"
   elif ! flock -n 9; then
     release_lock
-    reply 'removing its work is being saved'
+    reply 'going an earlier call removes it'
   else
     hash -- git 2>/dev/null || prelude_path
     [[ ! -f $failed ]] || earlier=$(<"$failed")
