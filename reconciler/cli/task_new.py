@@ -136,6 +136,10 @@ def _checks(given: tuple[str, ...]) -> str | list[str] | None:
         raise UsageError(f"--qa {words[0]} stands alone: leave the other checks out")
     if words:
         return "auto" if words == ["auto"] else []
+    from reconciler.load.complaint import closest
+
+    if len(given) == 1 and closest(given[0], ("auto",)):
+        raise UsageError(f"--qa {given[0]}: did you mean auto? A script of that name is written ./{given[0]}")
     return list(given) or None
 
 

@@ -90,6 +90,7 @@ REFUSED = {
     ("--project", "shop", "--agent", "claude"): (Exit.ERROR, "spec.prompt"),
     ("--project", "shpo", "--agent", "claude", "--prompt", "x"): (Exit.ERROR, "did you mean shop?"),
     ("--project", "shop", "--agent", "cluade", "--prompt", "x"): (Exit.ERROR, "did you mean claude?"),
+    ("--project", "shop", "--agent", "claude", "--prompt", "x", "--qa", "auot"): (Exit.USAGE, "did you mean auto?"),
     ("--project", "shop", "--agent", "claude", "--prompt", "x", "--qa", "auto", "--qa", "x"): (
         Exit.USAGE,
         "--qa auto stands alone",
