@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -173,6 +174,23 @@ def test_a_checkout_that_cannot_be_made(work: Projects):
     assert result == {"state": "failed", "r": "PrepareFailed"}
     assert work.log().splitlines()[-1].startswith("PrepareFailed: git cannot fetch from gitUrl /nowhere/at-all.git")
     assert work.host.record(RUN, "phase") == "checkout"
+    assert not (work.host.root / "app/checkout.new").exists()
+
+
+def test_a_clone_that_is_canceled_leaves_nothing_and_another_s_is_left_alone(work: Projects):
+    clone, second = work.host.root / "app/checkout.new", "fix-0123abcd-2"
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # it takes connections, and answers nothing
+        url = {"git_url": f"git://127.0.0.1:{mute.getsockname()[1]}/app.git"}
+        work.launch(RUN, "true", settings=url)
+        until(lambda: (clone / ".git/config").exists())
+        work.launch(second, "true", settings=url)
+        until(lambda: work.host.record(second, "phase") == "checkout")
+        work.host.operate("cancel", second, why="closed")
+        assert work.host.result(second)["state"] == "canceled"
+        assert (clone / ".git/config").exists()
+        work.host.operate("cancel", RUN, why="closed")
+        assert work.host.result(RUN)["state"] == "canceled"
+    assert not clone.exists()
 
 
 def test_canceling_while_it_prepares(work: Projects):

@@ -140,6 +140,7 @@ conclude() {
   clear_up
   # `work` is there and a directory, so a link to it needs no reading.
   [[ -d phase ]] || phase=$(readlink phase)
+  if [[ $phase == checkout ]]; then drop_clone; fi
   # It may have failed to turn into the worker in the last moment.
   [[ $CODE == 126 ]] && said_why && phase=prepare
   if [[ $phase == @(prepare|checkout|worktree|setup) ]]; then
@@ -184,6 +185,12 @@ conclude() {
   ring "$RUN_DIR"
   exit 0
 }
+
+# A clone that was not completed is of no use to anybody, and may be what fills the disk. Who has the lock makes one anew.
+drop_clone() {
+  local lock
+  [[ -d ../../checkout.new ]] && { exec {lock}<>../../lock; } && flock -n "$lock" && rm -rf -- ../../checkout.new
+} 2>/dev/null
 
 # What the worker has to say; odd kinds of files are not read, and a question that was there before it is not its own.
 keep_answer() {
@@ -235,6 +242,7 @@ reap() {
     1) record . stuck "n=${#LIVING[@]}" ;;
     2) record . stuck n=- ;;
   esac
+  [[ $(readlink phase) != checkout ]] || drop_clone
   write_result . "$2" '' "$3"
   ring "$RUN_DIR"
 }
