@@ -89,6 +89,7 @@ class Distant:
         """Find the host of `row`. Raises Gone when it is not of the fleet any more, ReconcilerError."""
         from reconciler.cli.opening import build_world
         from reconciler.decide import former_places
+        from reconciler.engine.launches import origins
 
         desired, _ = fleet.wanted.read(ledger)
         host = {**desired.hosts, **former_places(desired, ledger.memory())}.get(row.host)
@@ -98,6 +99,8 @@ class Distant:
         self._fleet_id = desired.fleet.id
         self._only = len(desired.hosts) == 1
         self._world = build_world(context, fleet, ledger)
+        # What its run.json says of secrets the worker may have rewritten.
+        self._world.learn(origins(desired, row.task, row.agent.partition(":")[0]))
         self._asked = b""
         self._checks = b""
 

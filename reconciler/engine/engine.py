@@ -136,7 +136,7 @@ class Engine:
         for name in plan.forget:
             ledger.forget([name])
             self.hosts.sights.forget(name)
-        self.orders.collect(plan, hosts, self.hosts.sights)
+        self.orders.collect(plan, self.desired, hosts, self.hosts.sights)
         if plan.takes or any(change.host for change in plan.changes):
             # What has to be collected first is pruned later: rewritten history is not forgotten before that.
             ledger.revision_sent(self.desired.revision, moment, whole=not (plan.held or self._rewritten))

@@ -138,3 +138,12 @@ def _secrets(task: Task, desired: Desired, change: Change | None = None) -> tupl
     """Those of the agent that was chosen, else of the one that the task names."""
     ref = change.work.agent if change is not None and change.work else task.agent
     return secrets(task, desired.projects.get(task.project), desired.agents.get(ref.name) if ref else None)
+
+
+def origins(desired: Desired, task: str, agent: str = "") -> list[str]:
+    """The controller's names of the secrets that documents give a task's worker, `agent` or else the task's own."""
+    wanted = desired.tasks.get(task)
+    if wanted is None:
+        return []
+    worker = desired.agents.get(agent or (wanted.agent.name if wanted.agent else ""))
+    return [secret.origin for secret in secrets(wanted, desired.projects.get(wanted.project), worker)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from reconciler.act.apply import Warrant
 from reconciler.act.collect import ASKED, Portion, secrets_of
 from reconciler.engine.desired import Wanted
-from reconciler.engine.launches import Launches, named
+from reconciler.engine.launches import Launches, named, origins
 from reconciler.engine.operations import Operations
 from reconciler.engine.sights import Sights
 from reconciler.engine.world import World
@@ -65,14 +65,18 @@ class Orders:
                 outcomes.append(Outcome(change, Answer.OK, change.detail))
         return outcomes
 
-    def collect(self, plan: Plan, hosts: Mapping[str, Host], sights: Sights) -> None:
+    def collect(self, plan: Plan, desired: Desired, hosts: Mapping[str, Host], sights: Sights) -> None:
         """Start bringing ended runs' results home."""
         found: dict[str, dict[str, str]] = {}
+        known = self._world.ledger.memory().runs if any(c.action is Action.COLLECT for c in plan.changes) else {}
         for change in plan.changes:
             if change.action is not Action.COLLECT or change.run in self._operations.collecting:
                 continue
             if change.host in hosts and self._first_try(change):
                 found.setdefault(change.host, {})[change.run] = sights.directory(change.host, change.run)
+                # What its run.json says of secrets the worker may have rewritten.
+                memory = known.get(change.run)
+                self._world.learn(origins(desired, change.task, memory.agent if memory else ""))
         for host, directories in found.items():
             self._operations.collect(host, hosts[host], directories, self._world.archive.size, self._keep)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.agents import agent, home, inside, install, make_remote, project
 from tests.e2e.fleet import Fleet, until
 from tests.machines.machine import Machine
 
@@ -124,6 +125,46 @@ def test_a_secret_is_in_the_workers_environment_and_nowhere_else(with_secrets: t
     assert holders(fleet.room) == sorted(
         str(path) for path in (fleet.room / "ask", fleet.room / "config/reconciler/value")
     )
+
+
+def test_secrets_of_a_task_its_project_and_its_agent(with_secrets: tuple[Fleet, Machine]) -> None:
+    """Setup and checks print them, too; the worker takes away what tells a later controller which ones it had."""
+    fleet, machine = with_secrets
+    install(machine)
+    remote = make_remote(home(machine) / "remotes")
+    tell = 'printf "%s\\n" "$TOKEN" "$RENAMED" "$FROM_COMMAND"'
+    project(fleet, inside(machine, remote), secrets=[SECRETS[1]], setup=tell, qa=[f"{tell}; exit 3"])
+    agent(
+        fleet,
+        "own",
+        "command",
+        command=["bash", "-c", WITNESS + 'rm "$RECONCILER_RUN_DIR/run.json"'],
+        secrets=["FROM_COMMAND"],
+    )
+    spec = {"project": "app", "agent": "own", "prompt": "Tell.", "secrets": ["TOKEN"], "retries": {"limit": 0}}
+    fleet.write("tasks/witness.yaml", fleet.document("Task", "witness", spec))
+    fleet.commit()
+    with watching_argv() as argv:
+        shown = [fleet.run("reconcile", "-o", "json", "--log-level", "debug", check=0)]
+        until(lambda: (machine.home / "said").exists())
+        running = holders(machine.home, Path("/dev/shm"))
+        shown += [fleet.run("logs", "witness"), fleet.run("task", "prompt", "witness"), fleet.run("get", "agents")]
+        (machine.home / "go").touch()
+        until(lambda: "sleep 0.05" not in str(machine.processes()))
+        shown.append(fleet.run("reconcile", "--wait", "--timeout", "40s", "-o", "json"))
+    assert argv == set()
+    assert [path for path in running if not path.endswith((".log", "result.json"))] == []
+    assert [path for path in holders(machine.home) if not path.endswith((".log", "answer.json"))] == []
+    assert (machine.home / "sums").read_text().split()[::2] == [
+        hashlib.sha256(CANARY[name].encode()).hexdigest() for name in CANARY
+    ]
+    for verb in (["logs", "witness"], ["get", "runs", "-o", "json"], ["describe", "task", "witness"], ["events"]):
+        shown.append(fleet.run(*verb, check=0))
+    assert [done.args for done in shown if "canary" in done.stdout + done.stderr] == []
+    assert "QAFailed" in fleet.run("describe", "task", "witness").stdout
+    fresh = fleet.other_controller("fresh")
+    fresh.run("reconcile", "--wait", "--timeout", "20s")
+    assert holders(fleet.state, fresh.state) == []
 
 
 def test_what_a_deleted_task_printed_is_masked_too(with_secrets: tuple[Fleet, Machine]) -> None:
