@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.stage import Origin, Workspace
+from tests.remote.stage import Origin, Workspace, git
 
 RUN = "fix-0a1b2c3d-1"
 
@@ -123,3 +123,34 @@ def test_a_workspace_of_any_name(tmp_path: Path, origin: Origin, folder: str) ->
     ws = Workspace(tmp_path / folder, env={"HOME": str(tmp_path / "home")})
     done = ws.prepare(RUN, origin.bare, "in @RECONCILER_WORKTREE@.")
     assert (done.tree, done.prompt) == (ws.tree(RUN), f"in {ws.tree(RUN)}.")
+
+
+PROGRAMS = ["filter.x.smudge", "filter.x.clean", "filter.x.process", "remote.upstream.uploadpack", "remote.origin.vcs"]
+
+
+@pytest.mark.parametrize("key", [*PROGRAMS, "core.fsmonitor", "core.pager", "core.hooksPath", "alias.fetch"])
+def test_programs_in_the_configuration_that_workers_write(
+    ws: Workspace, origin: Origin, tmp_path: Path, key: str
+) -> None:
+    """The next run's preparation starts none of them; what the host's user has configured it does."""
+    origin.commit(".gitattributes", "* filter=x\n")
+    ws.prepare(RUN, origin.bare)
+    for name in ("program", "reference-transaction", "post-checkout"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho ran >{tmp_path}/ran\ncat\n")
+        (tmp_path / name).chmod(0o755)
+    git(ws.checkout, "config", key, str(tmp_path if key == "core.hooksPath" else tmp_path / "program"))
+    git(ws.checkout, "config", "filter.x.required", "true")
+    origin.commit("fresh", "text\n")
+    done = ws.prepare("fix-0a1b2c3d-2", origin.bare)
+    assert (done.failure, (done.tree / "fresh").read_text()) == ("", "text\n")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_filters_of_the_hosts_own_user(ws: Workspace, origin: Origin, tmp_path: Path) -> None:
+    origin.commit(".gitattributes", "* filter=x\n")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/.gitconfig").write_text('[filter "x"]\n  smudge = tr a-z A-Z\n')
+    ws.prepare(RUN, origin.bare)
+    git(ws.checkout, "config", "filter.x.smudge", "false")
+    done = ws.prepare("fix-0a1b2c3d-2", origin.bare)
+    assert (done.tree / "README").read_text() == "HELLO\n"

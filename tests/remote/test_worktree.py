@@ -380,3 +380,15 @@ def test_many_go_while_others_come(host: HostUnderTest, origin: Origin, checkout
         until_removed(host, f"app/worktrees/{run}")
     assert wips(checkout) == sorted(f"refs/reconciler/wip/{run}" for run in old)
     assert sorted(path.name for path in (host.root / "app/worktrees").iterdir()) == sorted(new)
+
+
+@pytest.mark.parametrize("place", [".", "inner"])
+def test_no_program_of_a_repository_runs_while_its_work_is_saved(
+    host: HostUnderTest, origin: Origin, checkout: Path, tmp_path: Path, place: str
+):
+    script = f"[[ {place} == . ]] || git init -q {place}; cd {place}; echo '* filter=x' >.gitattributes; echo text >new"
+    work(host, origin, f"{script}; git config filter.x.clean 'touch {tmp_path}/ran; cat'")
+    until_removed(host)
+    saved = WIP if place == "." else f"{WIP}.1"
+    assert files(checkout, saved)["new"] == "100644 text"
+    assert not (tmp_path / "ran").exists()

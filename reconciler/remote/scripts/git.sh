@@ -13,7 +13,7 @@ become_git() {
   [[ -z ${PROJECT_LOCK-} ]] || exec {PROJECT_LOCK}>&-
   exec git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 -c maintenance.auto=false \
     -c core.filesRefLockTimeout=10000 -c core.packedRefsTimeout=10000 -c worktree.useRelativePaths=false \
-    -c http.lowSpeedLimit=1 -c http.lowSpeedTime=600 "$@" </dev/null 6>&- 8>&- 9>&-
+    -c http.lowSpeedLimit=1 -c http.lowSpeedTime=600 ${DISTRUST[@]+"${DISTRUST[@]}"} "$@" </dev/null 6>&- 8>&- 9>&-
 }
 
 # What git prints; what it complains about goes the caller's way.
@@ -24,6 +24,27 @@ ask_git() {
 # Does something with git: SAID is all that it said.
 run_git() {
   SAID=$(become_git "$@" 2>&1)
+}
+
+# Sets DISTRUST to options against programs that a repository's own configuration has git start, since workers write it;
+# what the host's user has configured holds. Takes the words that lead git there.
+distrust_git() {
+  local name value where
+  DISTRUST=()
+  while IFS= read -r -d '' name; do
+    value=
+    [[ $name != *.required ]] || value=false
+    for where in --system --global; do
+      value=$(ask_git config "$where" --get "$name" || printf %s "$value")
+    done
+    DISTRUST+=(-c "$name=$value")
+    [[ -n $value ]] || DISTRUST+=(-c "${name%.*}.required=false")
+  done < <(
+    for where in --local --worktree; do
+      ask_git "$@" config "$where" --includes --name-only -z --get-regexp \
+        '^filter\..*\.(clean|smudge|process|required)$' 2>/dev/null
+    done
+  )
 }
 
 # What git said, as the end of a sentence; logins in URLs are left out. Of much, the end says most.

@@ -9,6 +9,7 @@ project_prepare() {
   local project=${SETTING[project]-} tree=${SETTING[worktree]-} mode=${SETTING[tree_mode]-} branch=${SETTING[branch]-}
   local url=${SETTING[git_url]-} repository=${SETTING[repo_url]-} fork=${SETTING[fork]:-never} base=${SETTING[base]-}
   local start=${SETTING[start]-} issue=${SETTING[issue]-}
+  local -a DISTRUST=()
   local place=$root/$project checkout=$root/$project/checkout path=$root/$project/worktrees/$tree
   local made=$checkout
   project_tools

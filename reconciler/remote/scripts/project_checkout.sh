@@ -32,6 +32,7 @@ project_checkout() {
       ask_checkout config --get "remote.$key.url" >/dev/null ||
         reconciler_fail "$checkout has no remote $key: add it with \`git remote add $key URL\`, or move the checkout away"
     done
+    distrust_git -C "$checkout" --git-dir="$checkout/.git"
     project_unlock
   else
     made=$checkout.new
@@ -104,6 +105,10 @@ project_update() {
   project_origin
   for key in "upstream $url" "origin $origin"; do
     value=${key#* } key=${key%% *}
+    # Both remotes are what the project says; a program that a worker named there would run here.
+    for text in uploadpack vcs; do
+      ! ask_checkout config --local "remote.$key.$text" >/dev/null || in_checkout config --unset-all "remote.$key.$text"
+    done
     text=$(ask_checkout config --get-all "remote.$key.url") && [[ $text == "$value" ]] && continue
     rm -f -- "$place/fetched"
     in_checkout config --replace-all "remote.$key.url" "$value" &&

@@ -54,6 +54,7 @@ discard_run() {
 is_unpushed() {
   local said
   [[ -e $1/.git ]] || return 1
+  distrust_git -C "$1"
   said=$(ask_git -C "$1" status --porcelain 2>/dev/null) && [[ -z $said ]] || return 0
   said=$(ask_git -C "$1" rev-list -n 1 HEAD --not --remotes 2>/dev/null) || return 0
   [[ -n $said ]]

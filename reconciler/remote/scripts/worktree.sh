@@ -120,6 +120,8 @@ tree_save() {
   local admin=$1 place=$2 ref=$3 head tree old commit own='' parents=()
   shift 3
   local USE_INDEX=$admin/reconciler.index
+  local -a DISTRUST=()
+  distrust_git -C "$place" --git-dir="$admin"
   rm -f -- "$admin"/*.lock "$USE_INDEX"*
   head=$(tree_ask rev-parse --quiet --verify 'HEAD^{commit}') && parents=(-p "$head")
   # The real index knows what has not changed, what is sparse, and where a merge stands.
