@@ -209,7 +209,7 @@ def test_requests_are_hand_written_too_and_each_runs_once(fleet: Fleet, tmp_path
 def test_a_follow_up_begins_when_the_run_before_it_has_ended(fleet: Fleet, tmp_path: Path) -> None:
     local_host(fleet)
     project(fleet, str(make_remote(tmp_path / "remotes").path))
-    task(fleet, "work", "slow 2 failed")
+    task(fleet, "work", "slow 6 failed")
     fleet.commit()
     once(fleet)
     fleet.run("task", "follow-up", "work", says("pr push"), check=0)
