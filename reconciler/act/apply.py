@@ -119,4 +119,6 @@ def _outcome(change: Change, reply: Reply) -> Outcome | None:
         return None
     if word in (TREE_DONE if name else DONE[change.action]):
         return Outcome(change, Answer.OK, word)
+    if word == "failed" and sentence:
+        return Outcome(change, Answer.FAILED, sentence)
     return Outcome(change, Answer.FAILED, f"{word}: {sentence}" if sentence else word)

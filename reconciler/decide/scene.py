@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.decide.hosts import Spot, locate, spots
-from reconciler.model.change import Options
+from reconciler.model.change import CANCEL_WORDS, Options
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, RunMemory
 from reconciler.model.observed import Observed, Seen, Unseen
@@ -79,8 +79,11 @@ class Known:
 
     @property
     def failed(self) -> bool:
-        """It ended, and not well: another attempt may follow."""
-        return self.result is not None and self.result.state in (State.FAILED, State.LOST)
+        """It ended, and not well: another attempt may follow. A cancel that nobody sent is the worker's own doing."""
+        if self.result is None:
+            return False
+        forged = self.result.state is State.CANCELED and bool(self.cancel) and self.cancel not in CANCEL_WORDS
+        return forged or self.result.state in (State.FAILED, State.LOST)
 
     @property
     def collected(self) -> bool:

@@ -18,6 +18,10 @@ class Action(StrEnum):
     CLEANUP = "cleanup"
 
 
+# Why a run is cancelled: what its host records. Another word there is not ours.
+CANCEL_WORDS = frozenset({"deleted", "closed", "superseded", "replaced", "drained", "gone", "removed", "suspended"})
+
+
 class TreeMode(StrEnum):
     """Where the worktree of a launch comes from.
 

@@ -241,7 +241,10 @@ def _lease(text: str) -> LeaseMark | None:
 
 
 def _record(text: str) -> dict[str, str]:
-    return dict(part.split("=", 1) for part in text.split(";")) if text else {}
+    parts = [part.partition("=") for part in text.split(";")] if text else []
+    if not all(sign for _, sign, _ in parts):
+        raise Garbled(text)
+    return {key: value for key, _, value in parts}
 
 
 def _pairs(frame: bytes) -> dict[str, str]:

@@ -3,6 +3,8 @@
 import pytest
 
 from reconciler.decide import decide
+from reconciler.decide.runs import REASONS
+from reconciler.model.change import CANCEL_WORDS
 
 from .cases import NOW, names, read, shown
 
@@ -15,3 +17,7 @@ def test_case(name: str) -> None:
     plan = decide(case.desired, case.observed, case.memory, NOW, case.options)
     expect = {**QUIET, **case.expect}
     assert {key: shown(plan, case, key) for key in expect} == expect
+
+
+def test_every_word_of_a_cancel_is_known_as_ours() -> None:
+    assert {word for word, _ in REASONS} == CANCEL_WORDS
