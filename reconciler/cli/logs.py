@@ -46,11 +46,11 @@ def logs(
     reader = Reader(context, refresh)
     with reader as ledger, ExitStack() as closing:
         row = _pick(reader, ledger, name, wanted)
-        while row is None and follow:
+        while follow and (row is None or _on_its_way(row)):
             time.sleep(EVERY)
             reader.renew()
             row = _pick(reader, ledger, name, wanted)
-        if row is None:
+        if row is None or _on_its_way(row):
             click.echo(f"nothing of {name} has started yet{_waits(ledger, name)}", err=True)
             return
         if stream == "events" and not row.agent:
@@ -107,6 +107,11 @@ def _pick(reader: Reader, ledger: "Ledger", name: str, wanted: str | None) -> Ru
             raise ReconcilerError(f"{name} has no run '{wanted}'; it has {', '.join(run.name for run in mine)}")
         mine = found
     return max(mine, key=_newness, default=None)
+
+
+def _on_its_way(run: RunRow) -> bool:
+    """It was sent, and its host has not been seen with it yet: there is no place to read from."""
+    return not run.directory and run.state not in ENDED
 
 
 def _newness(run: RunRow) -> tuple[bool, float, int]:

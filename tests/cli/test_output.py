@@ -10,7 +10,10 @@ import pytest
 
 from reconciler.cli.log_printer import Printer
 from reconciler.cli.reading import bare_name, kind_and_names
+from reconciler.clock import now
 from reconciler.errors import UsageError
+from reconciler.model.run import RunName
+from reconciler.record.ledger import Intent, Ledger
 from tests.e2e.fleet import Fleet, until
 
 
@@ -161,6 +164,21 @@ def test_a_task_that_no_cycle_has_read_is_no_unknown_one(tmp_path: Path) -> None
     following = fleet.start("logs", "-f", "new")
     fleet.reconcile()
     assert following.communicate(timeout=30)[0] == "here I am\n"
+
+
+def test_a_run_that_is_on_its_way_to_its_host_has_not_started(tmp_path: Path) -> None:
+    fleet = Fleet(tmp_path)
+    fleet.fleet(interval="1h")
+    fleet.local()
+    fleet.task("build", "true")
+    fleet.commit()
+    fleet.reconcile()
+    (file,) = fleet.state.glob("fleets/*/ledger.db")
+    with Ledger.open(file) as ledger:
+        place = next(iter(ledger.memory().hosts.values())).place
+        ledger.intend([Intent(RunName("build", "1a2b3c4d", 1), place, 1)], now())
+    said = fleet.run("logs", "build", check=0)
+    assert (said.stdout, said.stderr.strip()) == ("", "nothing of build has started yet")
 
 
 def test_watching_prints_rows_as_they_change(tmp_path: Path) -> None:
