@@ -37,9 +37,10 @@ layers: $(VENV)/.installed ## import-linter: layers, purity, one door per librar
 shell: ## shellcheck and bash -n
 	@git ls-files '*.sh' | xargs shellcheck -S warning
 
-# Dozens of machines with their own sshd share a few cores here: what failed beside them is tried once more alone.
+# Most tests wait for something most of the time, so there are more workers than cores. Dozens of machines with their own
+# sshd share those: what failed beside them is tried once more alone.
 unit: $(VENV)/.installed ## All tests
-	@$(BIN)/pytest -n 2 --dist loadgroup --durations 8 || \
+	@$(BIN)/pytest -n 4 --dist loadgroup --durations 8 || \
 	  { echo "what failed is tried once more, alone:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from npm, and a model API on this machine

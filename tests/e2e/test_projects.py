@@ -28,7 +28,7 @@ from tests.e2e.hosts import OnMachines, declare, launched, once
 from tests.standins.github import GitHub
 
 machines = pytest.mark.machines
-grouped = pytest.mark.xdist_group("machines")
+grouped = pytest.mark.xdist_group("agents")
 
 
 def names(fleet: Fleet) -> dict[str, str]:
