@@ -12,25 +12,7 @@ def task_items(rows: Sequence[TaskRow]) -> list[Value]:
     """Tasks; `state` is what the document asks for, `phase` what is."""
     return [
         {
-            "name": row.name,
-            "project": row.project or None,
-            "agent": row.agent or None,
-            "state": _asked(row),
-            "phase": str(row.state),
-            "reason": row.reason or None,
-            "why": row.why or None,
-            "run": row.run or None,
-            "host": row.host or None,
-            "attempt": row.attempt,
-            "startedAt": moment(row.started_at),
-            "finishedAt": moment(row.finished_at),
-            "observedAt": moment(row.observed_at),
-            "summary": row.summary or None,
-            "pullRequestUrl": row.pull_request_url or None,
-            "branch": row.branch or None,
-            "costUsd": row.cost_usd,
-            "author": row.author or None,
-            "labels": dict(row.labels),
+            **_shared(row, _asked(row), row.run),
             "suspended": row.suspended,
             "title": row.title or None,
             "file": row.file or None,
@@ -44,25 +26,7 @@ def run_items(rows: Sequence[RunRow], tasks: Mapping[str, TaskRow]) -> list[Valu
     """Runs, with the keys of tasks; `name` and `run` are the run's. `tasks`: the present tasks by name."""
     return [
         {
-            "name": row.name,
-            "project": row.project or None,
-            "agent": row.agent or None,
-            "state": _asked(tasks.get(row.task)),
-            "phase": str(row.state),
-            "reason": row.reason or None,
-            "why": row.why or None,
-            "run": row.name,
-            "host": row.host or None,
-            "attempt": row.attempt,
-            "startedAt": moment(row.started_at),
-            "finishedAt": moment(row.finished_at),
-            "observedAt": moment(row.observed_at),
-            "summary": row.summary or None,
-            "pullRequestUrl": row.pull_request_url or None,
-            "branch": row.branch or None,
-            "costUsd": row.cost_usd,
-            "author": row.author or None,
-            "labels": dict(row.labels),
+            **_shared(row, _asked(tasks.get(row.task)), row.name),
             "task": row.task,
             "digest": row.digest,
             "exitCode": row.exit_code,
@@ -79,6 +43,31 @@ def run_items(rows: Sequence[RunRow], tasks: Mapping[str, TaskRow]) -> list[Valu
         }
         for row in rows
     ]
+
+
+def _shared(row: TaskRow | RunRow, asked: str | None, run: str) -> dict[str, Value]:
+    """What is said of a task and of a run in the same words."""
+    return {
+        "name": row.name,
+        "project": row.project or None,
+        "agent": row.agent or None,
+        "state": asked,
+        "phase": str(row.state),
+        "reason": row.reason or None,
+        "why": row.why or None,
+        "run": run or None,
+        "host": row.host or None,
+        "attempt": row.attempt,
+        "startedAt": moment(row.started_at),
+        "finishedAt": moment(row.finished_at),
+        "observedAt": moment(row.observed_at),
+        "summary": row.summary or None,
+        "pullRequestUrl": row.pull_request_url or None,
+        "branch": row.branch or None,
+        "costUsd": row.cost_usd,
+        "author": row.author or None,
+        "labels": dict(row.labels),
+    }
 
 
 def host_items(rows: Sequence[HostRow]) -> list[Value]:
