@@ -40,7 +40,7 @@ shell: ## shellcheck and bash -n
 # Most tests wait for something most of the time, so there are more workers than cores. Dozens of machines with their own
 # sshd share those: what failed beside them is tried once more alone.
 unit: $(VENV)/.installed ## All tests
-	@$(BIN)/pytest -n 4 --dist loadgroup --durations 8 || \
+	@$(BIN)/pytest -n 4 --dist loadfile --durations 8 || \
 	  { echo "what failed is tried once more, alone:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
 
 real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from npm, and a model API on this machine

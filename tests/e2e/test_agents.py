@@ -17,7 +17,7 @@ from tests.e2e.hosts import OnMachines, declare, once, whys
 from tests.machines.cluster import Cluster
 from tests.machines.network import why_not
 
-pytestmark = [pytest.mark.machines, pytest.mark.xdist_group("agents")]
+pytestmark = [pytest.mark.machines]
 QUESTION = "Which database shall it be?"
 URL = "https://github.com/acme/app/pull/7"
 

@@ -17,7 +17,7 @@ from tests.machines.machine import Machine
 
 OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 
-pytestmark = [pytest.mark.machines, pytest.mark.xdist_group("machines")]
+pytestmark = [pytest.mark.machines]
 
 # What every worker does: it says when it starts and when it ends, in the order in which that happens on its host.
 BEGIN = """\

@@ -13,7 +13,7 @@ from tests.machines.machine import Machine
 
 OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 
-pytestmark = [pytest.mark.machines, pytest.mark.xdist_group("machines")]
+pytestmark = [pytest.mark.machines]
 
 # Leaves nothing out: sessions of their own, ignored signals, daemons that forked twice, and more and more of them.
 UNRULY = """

@@ -32,7 +32,7 @@ from tests.e2e.hosts import (
 )
 from tests.machines.machine import Machine
 
-pytestmark = [pytest.mark.machines, pytest.mark.xdist_group("machines")]
+pytestmark = [pytest.mark.machines]
 
 
 def stats(folder: Path) -> dict[str, tuple[int, ...]]:

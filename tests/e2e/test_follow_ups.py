@@ -46,7 +46,6 @@ def lies(place: Site) -> dict[str, set[str]]:
 
 
 @pytest.mark.machines
-@pytest.mark.xdist_group("agents")
 def test_from_the_first_run_to_the_last_trace(on_machines: OnMachines) -> None:
     fleet, [machine] = on_machines(1)
     install(machine)
@@ -285,7 +284,6 @@ def test_a_retry_starts_afresh(fleet: Fleet, tmp_path: Path) -> None:
 
 
 @pytest.mark.machines
-@pytest.mark.xdist_group("agents")
 def test_a_task_closed_while_its_host_is_away_is_cleaned_up_later(on_machines: OnMachines) -> None:
     fleet, [machine] = on_machines(1, deadline="3s")
     install(machine)

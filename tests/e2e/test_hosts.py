@@ -26,7 +26,7 @@ from tests.e2e.hosts import (
 )
 from tests.machines.machine import Machine
 
-pytestmark = [pytest.mark.machines, pytest.mark.xdist_group("machines")]
+pytestmark = [pytest.mark.machines]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.machines.machine import Machine
 
 OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 
-pytestmark = [pytest.mark.machines, pytest.mark.xdist_group("machines")]
+pytestmark = [pytest.mark.machines]
 
 
 def test_thirty_tasks_on_three_hosts(on_machines: OnMachines) -> None:

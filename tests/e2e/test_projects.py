@@ -28,7 +28,6 @@ from tests.e2e.hosts import OnMachines, declare, launched, once
 from tests.standins.github import GitHub
 
 machines = pytest.mark.machines
-grouped = pytest.mark.xdist_group("agents")
 
 
 def names(fleet: Fleet) -> dict[str, str]:
@@ -37,7 +36,6 @@ def names(fleet: Fleet) -> dict[str, str]:
 
 
 @machines
-@grouped
 @pytest.mark.parametrize("over_ssh", [False, True], ids=["file", "ssh"])
 def test_twenty_tasks_on_one_project_at_once(on_machines: OnMachines, over_ssh: bool) -> None:
     fleet, [machine] = on_machines(1)

@@ -14,7 +14,7 @@ from tests.machines.machine import Machine
 
 OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 
-pytestmark = [pytest.mark.machines, pytest.mark.xdist_group("machines")]
+pytestmark = [pytest.mark.machines]
 
 CANARY = {"TOKEN": "canary/one+two==", "FROM_FILE": "canary-three-in-a-file", "FROM_COMMAND": 'canary\'four "quoted"'}
 WITNESS = """

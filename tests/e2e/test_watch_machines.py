@@ -14,7 +14,7 @@ from tests.machines.machine import Machine
 
 OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 
-pytestmark = [pytest.mark.machines, pytest.mark.xdist_group("machines")]
+pytestmark = [pytest.mark.machines]
 
 UNTIL_GO = "until test -e ~/go; do sleep 0.05; done; date +%s.%N >~/ended"
 

@@ -75,7 +75,7 @@ def masters() -> list[int]:
     return found
 
 
-def eventually(fact: Callable[[], bool], seconds: float = 5.0) -> bool:
+def eventually(fact: Callable[[], bool], seconds: float = 15.0) -> bool:
     """Whether `fact` becomes true within that time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
