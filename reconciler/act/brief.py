@@ -7,7 +7,7 @@ from reconciler.model.project import Project
 from reconciler.model.rows import RunRow
 from reconciler.model.task import Start, StartKind, Task
 from reconciler.prompts.brief import BASE_BRANCH, ISSUE, Brief
-from reconciler.prompts.library import template
+from reconciler.prompts.builtin import template
 from reconciler.prompts.render import render
 
 _KINDS = {StartKind.BRANCH: "branch", StartKind.TAG: "tag", StartKind.PULL: "pull request"}

@@ -108,7 +108,7 @@ class Launches:
         from reconciler.act.brief import prompt
         from reconciler.agents.adapter import Order
         from reconciler.agents.registry import adapter
-        from reconciler.prompts.library import result_schema
+        from reconciler.prompts.builtin import result_schema
 
         project, agent, schema = desired.projects[task.project], desired.agents[work.agent.name], result_schema()
         order = Order(

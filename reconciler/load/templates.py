@@ -17,7 +17,7 @@ from reconciler.load.history import History, Read, once
 from reconciler.load.yaml import FORBIDDEN, LARGEST
 from reconciler.model.problem import Problem
 from reconciler.model.task import Template
-from reconciler.prompts import brief, library
+from reconciler.prompts import brief, builtin
 
 if TYPE_CHECKING:
     from reconciler.prompts.render import Uses
@@ -54,12 +54,12 @@ class Templates:
     def finish(self) -> None:
         """Look at the templates, too, that no task uses."""
         for name, entry in self.files.items():
-            if entry.path.endswith(library.SUFFIX):
+            if entry.path.endswith(builtin.SUFFIX):
                 self._uses(name)
 
     def _misfit(self, name: str, given: frozenset[str]) -> list[Complaint]:
-        if name not in self.files and name not in library.NAMES:
-            known = sorted({*self.files, *library.NAMES})
+        if name not in self.files and name not in builtin.NAMES:
+            known = sorted({*self.files, *builtin.NAMES})
             meant = closest(name, known)
             hint = f"did you mean {meant}?" if meant else f"there is {', '.join(known)}, or write prompts/{name}.md.j2"
             return [Complaint((*PLACE, "name"), f"there is no template {name}", hint)]
@@ -91,7 +91,7 @@ class Templates:
         from reconciler.prompts.render import BadTemplate, check
 
         if name not in self.files:
-            return check(library.template(name, {}))
+            return check(builtin.template(name, {}))
         if name in self.texts:
             return check(self.texts[name])
         if name in self.broken:

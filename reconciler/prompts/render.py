@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from reconciler.errors import ReconcilerError
-from reconciler.prompts import library
+from reconciler.prompts import builtin
 from reconciler.prompts.brief import Brief
 from reconciler.prompts.filters import BOUNDED, LONGEST, MOST, PLAIN, TooMuch
 
@@ -93,7 +93,7 @@ def _counted(context: Context, value: Any) -> Iterator[Any]:
 
 def _environment() -> SandboxedEnvironment:
     made = SandboxedEnvironment(
-        loader=FunctionLoader(library.part),
+        loader=FunctionLoader(builtin.part),
         undefined=StrictUndefined,
         autoescape=False,  # it is Markdown, and never goes into HTML
         keep_trailing_newline=True,
@@ -133,8 +133,8 @@ def _refuse(node: nodes.Node) -> None:
         raise BadTemplate(f"the name {node.name} is refused: names start with a letter", node.lineno)
     elif isinstance(node, nodes.Extends | nodes.Include):
         file = node.template.value if isinstance(node.template, nodes.Const) else None
-        if not isinstance(file, str) or library.part(file) is None:
-            known = ", ".join(f"{name}{library.SUFFIX}" for name in (*library.PARTS, *library.NAMES))
+        if not isinstance(file, str) or builtin.part(file) is None:
+            known = ", ".join(f"{name}{builtin.SUFFIX}" for name in (*builtin.PARTS, *builtin.NAMES))
             raise BadTemplate(f"only the templates that come with reconciler can be taken in: {known}", node.lineno)
     elif not isinstance(node, ALLOWED):
         word = next((word for kind, word in WORDS.items() if isinstance(node, kind)), "")
@@ -168,7 +168,7 @@ def _uses(text: str) -> Uses:
         raise BadTemplate("this is no template: it is nested too deep") from None
     optional = free - required
     for file in meta.find_referenced_templates(tree):
-        inner = _uses(library.part(file or "") or "")
+        inner = _uses(builtin.part(file or "") or "")
         required, optional = required | inner.required, optional | inner.optional
     return Uses(frozenset(required), frozenset(optional - required))
 

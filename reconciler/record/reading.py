@@ -44,6 +44,6 @@ def what_was_told(archive: Archive, run: str, memory: RunMemory | None) -> Told:
 
 @cache
 def _schema() -> Any:
-    from reconciler.prompts.library import result_schema
+    from reconciler.prompts.builtin import result_schema
 
     return json.loads(result_schema())

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from reconciler.prompts.brief import BASE_BRANCH, WORKTREE, Brief
 from reconciler.prompts.brief import NAMES as VARIABLES
-from reconciler.prompts.library import NAMES, part, result_schema, template
+from reconciler.prompts.builtin import NAMES, part, result_schema, template
 from reconciler.prompts.render import check, render
 
 FULL = Brief(

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.agents.adapter import Order, Output, Reading
 from reconciler.agents.registry import adapter
-from reconciler.prompts.library import result_schema
+from reconciler.prompts.builtin import result_schema
 from tests.real.conftest import SETTINGS
 from tests.real.programs import CLAUDE, CODEX, OPENCODE, Program, why_not
 from tests.standins.bench import run

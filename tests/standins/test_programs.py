@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.agents.adapter import Order
 from reconciler.agents.registry import adapter
-from reconciler.prompts.library import result_schema
+from reconciler.prompts.builtin import result_schema
 from tests.e2e.agents import PROGRAMS
 from tests.standins.bench import run
 
