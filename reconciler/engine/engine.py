@@ -6,7 +6,6 @@ known then. A single cycle, `--wait` and the daemon differ only in what ends the
 
 import math
 import random
-import time
 from collections.abc import Callable, Iterable
 
 from reconciler.act.apply import Warrant
@@ -27,7 +26,7 @@ from reconciler.engine.events import (
     Took,
 )
 from reconciler.engine.hosts import FIRST, Hosts
-from reconciler.engine.inbox import Inbox
+from reconciler.engine.means import Means
 from reconciler.engine.operations import Operations
 from reconciler.engine.orders import Orders
 from reconciler.engine.tally import Tally
@@ -50,6 +49,7 @@ class Engine:
         *,
         acting: bool = True,
         recording: bool = False,
+        means: Means | None = None,
     ) -> None:
         """`acting` False: only look and decide, nothing changes on hosts; `recording`: the ledger learns of it."""
         self.world = world
@@ -58,10 +58,11 @@ class Engine:
         self.clock = clock
         self.acting = acting
         self.recording = acting or recording
-        self.queue = Inbox()
-        self.operations = Operations(world.remote, self.queue, clock)
+        self.means = means = means or Means()
+        self.queue = means.inbox()
+        self.operations = Operations(world.remote, self.queue, clock, means.start)
         self.orders = Orders(world, wanted, self.operations)
-        self.hosts = Hosts(world, self.operations, clock, recording=self.recording)
+        self.hosts = Hosts(world, self.operations, clock, means.monotonic, recording=self.recording)
         self.desired: Desired
         self.plan = Plan()
         self.tallies: list[Tally] = []
@@ -88,7 +89,7 @@ class Engine:
             self._newest()
         else:
             self.read_commit()
-        self.round_at = time.monotonic()
+        self.round_at = self.means.monotonic()
         self.orders.again()
         self.hosts.ask([name for name in self.hosts.all() if busy_too or name not in self.operations.busy])
         self._stale = True
@@ -210,14 +211,14 @@ class Engine:
 
     def early(self) -> bool:
         """A round is young and hosts are still answering: better to decide on all of them at once."""
-        hosts = self.hosts.all()
-        return time.monotonic() - self.round_at < FIRST and any(not hosts[name].gone for name in self.hosts.looking())
+        hosts, age = self.hosts.all(), self.means.monotonic() - self.round_at
+        return age < FIRST and any(not hosts[name].gone for name in self.hosts.looking())
 
     def _patience(self) -> float:
         """For how many seconds it may be put off to decide."""
         if not self._stale:
             return math.inf
-        return max(0.0, self.round_at + FIRST - time.monotonic()) if self.early() else 0.0
+        return max(0.0, self.round_at + FIRST - self.means.monotonic()) if self.early() else 0.0
 
     def resting(self) -> bool:
         """Nothing is under way, and all that is known has been decided on."""

@@ -1,6 +1,5 @@
 """The hosts as the loop deals with them: who is asked when, and what an answer means."""
 
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
@@ -22,12 +21,21 @@ FIRST = 2.0  # seconds after which a round acts on what has answered
 class Hosts:
     """Asks hosts and takes in what they say. `recording`: the ledger learns of it."""
 
-    def __init__(self, world: World, operations: Operations, clock: Callable[[], float], *, recording: bool) -> None:
+    def __init__(
+        self,
+        world: World,
+        operations: Operations,
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+        *,
+        recording: bool,
+    ) -> None:
         self.operations = operations
         self.sights = Sights(world.ledger.id)
         self.closed = False  # nobody is asked any more
         self._world = world
         self._clock = clock
+        self._monotonic = monotonic
         self._recording = recording
         self._denials = Denials()
         self._desired: Desired
@@ -69,7 +77,7 @@ class Hosts:
     def ask(self, names: Iterable[str]) -> None:
         """Ask for a report; a busy host is asked as soon as it is not."""
         hosts = self.all()
-        patient = self._denials.patient(hosts, time.monotonic())
+        patient = self._denials.patient(hosts, self._monotonic())
         for name in () if self.closed else set(names) - patient:
             if name in self.operations.busy:
                 self._again.add(name)  # what it is busy with may answer with what was true before
@@ -96,7 +104,7 @@ class Hosts:
         host = self.all().get(name)
         if host is None:
             return
-        self._denials.note(name, host, sight, time.monotonic())
+        self._denials.note(name, host, sight, self._monotonic())
         if lost := self.sights.note(name, sight):
             raise LeaseLost(lost)
         if self._recording:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore
 
 from reconciler.act.apply import Warrant, apply, take
 from reconciler.act.collect import Portion, collect
@@ -22,10 +22,14 @@ COLLECTING = 8  # long transfers beside them
 class Operations:
     """Starts operations and knows which hosts are busy. Only the loop's thread calls it."""
 
-    def __init__(self, remote: Remote, queue: Inbox, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, remote: Remote, queue: Inbox, clock: Callable[[], float], beside: Callable[[Callable[[], None]], None]
+    ) -> None:
+        """`beside`: starts what it is given beside the loop."""
         self._remote = remote
         self._queue = queue
         self._clock = clock
+        self._beside = beside
         self._calls = BoundedSemaphore(PARALLEL)
         self._transfers = BoundedSemaphore(COLLECTING)
         self.busy: dict[str, str] = {}  # host -> operation
@@ -94,5 +98,4 @@ class Operations:
                 except BaseException as error:  # a bug must not vanish in a thread
                     self._queue.put(Failed(error))
 
-        # Daemon threads: an unreachable host must not hold up the end of the program.
-        Thread(target=run, daemon=True, name="host").start()
+        self._beside(run)
