@@ -1,5 +1,6 @@
 """One call per host: its changes → what became of each, and the host's report from under the same lock."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from reconciler.remote import scripts
 from reconciler.remote.frames import Answer as Reply
 from reconciler.remote.transport import Remote, Unknown
 
+NUMBER = re.compile(r"[0-9]{1,15}\Z")  # of a lease
 GRACE = 15.0  # seconds beyond the host's deadline for calls that write: a slow disk is no lost connection
 
 # The words of docs/protocol.md that mean the change is as good as done.
@@ -95,9 +97,8 @@ def refusal(reply: Reply) -> str:
     """Why a host refused the whole call; empty when it did not."""
     if reply.code == 0:
         return ""
-    text = reply.text("error") or reply.text("workspace") or reply.text("lease")
+    said = reply.sentence("error") or reply.sentence("workspace") or reply.sentence("lease")
     reasons = {3: "the lease is held by another controller", 4: "the workspace belongs to somebody else"}
-    said = " ".join(text.split())
     return f"{reasons.get(reply.code, f'refused with code {reply.code}')}{': ' + said if said else ''}"
 
 
@@ -105,14 +106,14 @@ def lease_of(reply: Reply) -> LeaseMark | None:
     """Who holds the lease, from the answer to a call that was refused by it."""
     if reply.code != 3:
         return None
-    number, _, ledger = reply.text("lease").strip().partition(";")
-    return LeaseMark(int(number), ledger) if number.isdigit() and ledger else LeaseMark(0, ledger or "unknown")
+    number, _, ledger = reply.sentence("lease").partition(";")
+    return LeaseMark(int(number), ledger) if NUMBER.match(number) and ledger else LeaseMark(0, ledger or "unknown")
 
 
 def _outcome(change: Change, reply: Reply) -> Outcome | None:
     name = change.worktree.rpartition("/")[2]
     frame = f"worktree/{name}" if name else f"{change.action.value}/{change.run}"
-    word, _, sentence = reply.text(frame).strip().partition(" ")
+    word, _, sentence = reply.sentence(frame).partition(" ")
     if not word:
         return Outcome(change, Answer.UNKNOWN, "the host did not say what became of it")
     if name and word == GOING:

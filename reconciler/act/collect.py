@@ -1,15 +1,18 @@
 """Bring results and logs home: bytes from an offset on, in portions, until there is no more."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from reconciler.agents.values import decoded, parse
 from reconciler.errors import ReconcilerError
 from reconciler.model.host import Host
 from reconciler.remote.transport import Remote, Unknown
 
 PORTION = 4 << 20  # bytes of logs in one call, shared by its runs
 SPEED = 1 << 20  # bytes a second below which a call is given up
+TOGETHER = 16  # runs in one call
+LARGEST = 1 << 20  # bytes of whatever is sent as a whole
+LONGEST_LOG = 64 << 20  # bytes of a log: its host cuts it before
 
 ASKED = "run.json"  # comes before everything else of its run
 
@@ -49,9 +52,23 @@ def collect(
 ) -> Iterator[Portion]:
     """Portions of everything that runs left; `have(run, file)` is the size already here.
 
-    `directories`: run → where it lies. All runs travel in one call, and again as long as logs go on. Raises
+    `directories`: run → where it lies. A few runs travel in one call, and again as long as logs go on. Raises
     CollectFailed.
     """
+    runs = sorted(directories)
+    for start in range(0, len(runs), TOGETHER):
+        some = {run: directories[run] for run in runs[start : start + TOGETHER]}
+        yield from _together(remote, host, some, have, portion)
+
+
+def most(runs: int, portion: int = PORTION) -> int:
+    """Takes how many runs are asked for at once; returns how many bytes the answer may have."""
+    return len(LOGS) * portion + runs * (len(FILES) + 1) * LARGEST
+
+
+def _together(
+    remote: Remote, host: Host, directories: Mapping[str, str], have: Callable[[str, str], int], portion: int
+) -> Iterator[Portion]:
     offsets = {run: {log: have(run, file) for log, file in LOGS.items()} for run in directories}
     left = set(directories)
     while left:
@@ -60,15 +77,16 @@ def collect(
         for run in sorted(left):
             fields.append(("run", directories[run]))
             fields += [(f"{log}_from", str(offset)) for log, offset in offsets[run].items()]
-        reply = remote.call(host, "collect", fields, deadline=host.deadline + portion / SPEED, repeatable=True)
+        deadline, cap = host.deadline + portion / SPEED, most(len(left), portion)
+        reply = remote.call(host, "collect", fields, deadline=deadline, repeatable=True, cap=cap)
         if isinstance(reply, Unknown):
             raise CollectFailed(reply.why)
         if reply.code != 0:
-            raise CollectFailed(reply.text("error").strip() or f"refused with code {reply.code}")
+            raise CollectFailed(reply.sentence("error") or f"refused with code {reply.code}")
         frames = dict(reply.frames)
         for run in sorted(left):
             more = False
-            for part in _portions(run, frames, offsets[run]):
+            for part in _portions(run, frames, offsets[run], limit):
                 yield part
                 more = more or (part.offset is not None and len(part.data) >= limit)
             if not more:
@@ -77,18 +95,26 @@ def collect(
 
 def secrets_of(asked: bytes) -> tuple[str, ...]:
     """Takes run.json; returns the names of the secrets that the run was given, none when it cannot be read."""
-    try:
-        names = json.loads(asked)["secrets"]
-    except (ValueError, TypeError, KeyError):
-        return ()
+    said = parse(decoded(asked))
+    names = said.get("secrets") if isinstance(said, dict) else None
     return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
-def _portions(run: str, frames: Mapping[str, bytes], offsets: dict[str, int]) -> Iterator[Portion]:
+def _portions(run: str, frames: Mapping[str, bytes], offsets: dict[str, int], limit: int) -> Iterator[Portion]:
+    """Raises CollectFailed for more than was asked for: who sends that could fill every disk."""
     for frame, file in FILES.items():
         if data := frames.get(f"{frame}/{run}"):
+            bounded(run, file, len(data), LARGEST)
             yield Portion(run, file, None, data)
     for log, file in LOGS.items():
         if data := frames.get(f"{log}/{run}"):
+            bounded(run, file, len(data), limit)
+            bounded(run, file, offsets[log] + len(data), LONGEST_LOG)
             yield Portion(run, file, offsets[log], data)
             offsets[log] += len(data)
+
+
+def bounded(run: str, file: str, size: int, most: int) -> None:
+    """Takes the size of what a host sent of a file; raises CollectFailed when it is more than there can be."""
+    if size > most:
+        raise CollectFailed(f"sent {size} bytes of {file} of {run}, which has {most} at most: see what is on that host")

@@ -1,6 +1,6 @@
 """Empty a host's workspace, under the lease: one call."""
 
-from reconciler.act.apply import GRACE, refusal
+from reconciler.act.apply import GRACE, NUMBER, refusal
 from reconciler.act.payload import head
 from reconciler.errors import HeldBack, LeaseLost, ReconcilerError
 from reconciler.model.fleet import Fleet
@@ -29,8 +29,8 @@ def reset_host(
     if reply.code == 3:
         raise LeaseLost(f"{host.name}: {refusal(reply)}; run `reconciler reconcile` first to take the fleet")
     if reply.code == 5:
-        raise HeldBack(f"{host.name}: {' '.join(reply.text('error').split())}")
+        raise HeldBack(f"{host.name}: {reply.sentence('error')}")
     if reply.code != 0:
         raise ReconcilerError(f"{host.name}: {refusal(reply)}")
     pairs = (line.split("=", 1) for line in reply.text("removed").splitlines() if "=" in line)
-    return {key: int(value) for key, value in pairs if value.isdigit()}
+    return {key: int(value) for key, value in pairs if NUMBER.match(value)}

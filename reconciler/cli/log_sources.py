@@ -1,6 +1,5 @@
 """Where the bytes of a run's logs come from: its host while it lives, the copy here after."""
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
@@ -42,11 +41,9 @@ class Source(Protocol):
 
 def tool_of(asked: bytes | None) -> str:
     """Take run.json; return the tool that it names, empty when there is none."""
-    try:
-        tool = json.loads(asked or b"")["tool"]
-    except (ValueError, TypeError, KeyError):
-        return ""
-    return tool if isinstance(tool, str) else ""
+    from reconciler.record.asked import asked_of
+
+    return asked_of(asked).tool
 
 
 class Home:
@@ -106,7 +103,7 @@ class Distant:
 
     def read(self, offsets: Mapping[str, int]) -> dict[str, bytes]:
         """As Source says."""
-        from reconciler.act.collect import secrets_of
+        from reconciler.act.collect import LONGEST_LOG, CollectFailed, bounded, most, secrets_of
         from reconciler.remote.transport import Unknown
 
         name = self._row.name
@@ -124,6 +121,7 @@ class Distant:
             deadline=self._host.deadline + PORTION / SPEED,
             repeatable=True,
             only=self._only,
+            cap=most(1, PORTION),
         )
         if isinstance(reply, Unknown):
             raise Gone(f"{self._host.name} cannot be asked: {reply.why}")
@@ -134,7 +132,14 @@ class Distant:
         self._checks = frames.get(f"qa_log/{name}", b"")
         # A value that cannot be had here cannot be masked; the worker's own controller masks what it keeps.
         self._world.learn(secrets_of(self._asked))
-        return {stream: frames.get(f"{stream}/{name}", b"") for stream in offsets}
+        found = {stream: frames.get(f"{stream}/{name}", b"") for stream in offsets}
+        try:
+            for stream, data in found.items():
+                bounded(name, stream, len(data), PORTION)
+                bounded(name, stream, offsets[stream] + len(data), LONGEST_LOG)
+        except CollectFailed as problem:
+            raise Gone(f"{self._host.name} {problem}") from None
+        return found
 
     def scrub(self, data: bytes) -> bytes:
         """As Source says."""

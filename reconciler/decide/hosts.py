@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 
+from reconciler.decide.doubt import borrowed, shares
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host, Place
 from reconciler.model.memory import HostMemory, Memory, RunMemory
@@ -51,7 +52,8 @@ def spots(desired: Desired, observed: Observed, memory: Memory) -> dict[str, Spo
     looks: dict[str, Seen | Unseen] = {
         key: observed.get(key, Unseen("not asked")) for key in sorted({**hosts, **strangers})
     }
-    shared = _shared(hosts, looks)
+    shared = borrowed(desired, memory, looks)
+    shared.update(_shared(hosts, {key: look for key, look in looks.items() if key not in shared}))
     moved = _moved(desired, memory, former, looks)
     others = {key: look for key, look in looks.items() if key not in shared and key not in moved.values()}
     shared.update(_misnamed(desired, memory, former, others))
@@ -160,7 +162,7 @@ def _shared(hosts: Mapping[str, Host], looks: Mapping[str, Seen | Unseen]) -> di
             return (same_machine, not named, hosts[key].former, key)
 
         first, *others = sorted(keys, key=rank)
-        lost.update({key: _shares(first) for key in others})
+        lost.update({key: shares(first) for key in others})
     return lost
 
 
@@ -194,7 +196,7 @@ def _misnamed(
         own = key in memory.hosts and memory.hosts[key].place.workspace_id == look.workspace_id
         declared = desired.hosts.get(look.host_name)
         if declared and not declared.gone and not renamed and not own:
-            lost[key] = _shares(look.host_name)
+            lost[key] = shares(look.host_name)
         place = former.get(look.host_name)
         if place and place.workspace_id in ("", look.workspace_id) and not own:
             lost[key] = (
@@ -202,10 +204,6 @@ def _misnamed(
                 "rename and move a host in two commits"
             )
     return lost
-
-
-def _shares(key: str) -> str:
-    return f"shares its workspace with {key}: set workspaceRoot to a local disk"
 
 
 def _boot(look: Seen | Unseen) -> str:

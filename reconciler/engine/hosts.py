@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.act.apply import Applied
-from reconciler.decide import former_places, wanted_programs
+from reconciler.decide import doubt, former_places, wanted_programs
 from reconciler.engine.denials import Denials
 from reconciler.engine.operations import Operations
 from reconciler.engine.sights import Sights
@@ -101,9 +101,13 @@ class Hosts:
 
     def saw(self, name: str, sight: Seen | Unseen) -> None:
         """A host answered, or did not. Raises LeaseLost when another controller has taken the fleet."""
-        host = self.all().get(name)
+        hosts = self.all()
+        host = hosts.get(name)
         if host is None:
             return
+        looks = {**self.sights.observed(hosts, {}), name: sight}
+        if why := doubt(self._desired, self._world.ledger.memory(), looks, name):
+            sight = Unseen(why, answered=True)
         self._denials.note(name, host, sight, self._monotonic())
         if lost := self.sights.note(name, sight):
             raise LeaseLost(lost)

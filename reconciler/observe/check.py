@@ -8,8 +8,10 @@ from reconciler.model.host import Host, Transport
 from reconciler.observe.needs import Needs
 from reconciler.observe.parse import parse_facts
 from reconciler.remote.transport import Remote, Unknown
+from reconciler.remote.why import clean
 
 PATIENCE = 30.0  # seconds beyond the host's deadline for agents' programs, which are slow to say who they are
+MOST = 200  # lines of checks that a host may send
 NOTHING = Needs()
 
 
@@ -57,12 +59,12 @@ def check_host(
     if host.transport is Transport.SSH:
         checks.append(_key(host, remote))
     if reply.code != 0:
-        return [*checks, Check(host.name, "workspace", False, " ".join(reply.text("error").split()))]
-    for line in reply.text("checks").splitlines():
+        return [*checks, Check(host.name, "workspace", False, reply.sentence("error"))]
+    for line in reply.text("checks").split("\n")[:MOST]:
         verdict, _, rest = line.partition(" ")
         name, _, why = rest.partition(" ")
         if name:
-            checks.append(Check(host.name, name, verdict != "fail", why, warning=verdict == "warn"))
+            checks.append(Check(host.name, clean(name, 80), verdict != "fail", clean(why), warning=verdict == "warn"))
     checks += _workspace(host, reply.text("workspace"), fleet_id, began, ended)
     checks.append(_disk(host, reply.first("facts") or b""))
     return checks

@@ -30,5 +30,5 @@ def look(
     if isinstance(reply, Unknown):
         return Unseen(reply.why, denied=reply.denied)
     if reply.code != 0:
-        return Unseen(" ".join(reply.text("error").split()) or f"refused with code {reply.code}")
+        return Unseen(reply.sentence("error") or f"refused with code {reply.code}")
     return parse_report(dict(reply.frames), fleet_id=fleet_id, now=clock(), asked_at=asked_at)

@@ -1,7 +1,10 @@
 """What run.json says of a run that was asked for. Pure."""
 
-import json
 from dataclasses import dataclass
+
+from reconciler.agents.values import decoded, parse
+
+LONGEST = 250  # characters of a name or branch
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,10 @@ class Asked:
 
 def asked_of(run_json: bytes | None) -> Asked:
     """Takes run.json; returns what it says, nothing when it cannot be read."""
-    try:
-        said = json.loads(run_json or b"{}")
-        words = {key: said.get(key) or "" for key in ("tool", "agent", "variant", "branch")}
-    except (ValueError, AttributeError, RecursionError):
+    said = parse(decoded(run_json))
+    if not isinstance(said, dict):
         return Asked()
-    if not all(isinstance(word, str) for word in words.values()):
+    words = {key: said.get(key) or "" for key in ("tool", "agent", "variant", "branch")}
+    if not all(isinstance(word, str) and len(word) <= LONGEST for word in words.values()):
         return Asked()
     return Asked(**words, qa=bool(said.get("qa")))

@@ -7,6 +7,7 @@ from typing import Any
 
 from reconciler.agents.adapter import Adapter, Output, Reading
 from reconciler.agents.answer import fits
+from reconciler.agents.limits import LONGEST
 from reconciler.model.rows import QaOutcome
 from reconciler.model.run import Result, State
 from reconciler.record.asked import Asked
@@ -79,6 +80,8 @@ def judge(
         until = reading.retry_at
         if until is None and reading.retry_after is not None and ended_at is not None:
             until = ended_at + reading.retry_after
+        if until is not None and (ended_at is None or until > ended_at + LONGEST):
+            until = None  # no time to wait for
         return _ended(replace(told, cool_until=until), result, State.FAILED, reading.failure, short(reading.message))
     if result.reason == "QAFailed":
         return replace(told, summary=_failed_steps(told.qa, evidence.qa_log))

@@ -4,8 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reconciler.remote.why import clean
+
 LONGEST_LINE = 1024  # a header line is a nonce, a name and a number
 LARGEST_FRAME = 1 << 30
+LONGEST_SENTENCE = 400  # characters of what a host says to people
 
 _KEY = re.compile(r"[A-Za-z0-9._-]+\Z")
 _FRAME = re.compile(rb"frame ([A-Za-z0-9._/@-]+) ([0-9]{1,10})\Z")
@@ -30,6 +33,10 @@ class Answer:
         """The same as text; empty without such a frame, `\\ufffd` for what is no UTF-8."""
         return (self.first(name) or b"").decode(errors="replace")
 
+    def sentence(self, name: str) -> str:
+        """The same for people: one line, without control characters, and short whatever was sent."""
+        return clean((self.first(name) or b"")[: 4 * LONGEST_SENTENCE].decode(errors="replace"), LONGEST_SENTENCE)
+
 
 def encode(fields: Fields, nonce: str) -> bytes:
     """The payload of a call: a head line with the nonce, then each field with its size.
@@ -47,10 +54,15 @@ def encode(fields: Fields, nonce: str) -> bytes:
 
 
 def decode(output: bytes, nonce: str) -> Answer | None:
-    """The answer in everything a call wrote to its standard output; None when it has no valid end: unknown."""
+    """The answer in everything a call wrote to its standard output; None when it has no valid end: unknown.
+
+    No script writes two frames of one name: of an answer that has some, nobody knows which one is meant.
+    """
     reader = Reader(nonce)
     frames = reader.feed(output)
-    return None if reader.code is None else Answer(tuple(frames), reader.code)
+    if reader.code is None or len(dict(frames)) < len(frames):
+        return None
+    return Answer(tuple(frames), reader.code)
 
 
 class Reader:

@@ -22,7 +22,8 @@ import sh
 from reconciler.errors import ReconcilerError
 
 CAP = 256 << 20  # bytes of output, above which a program is stopped and nothing is read
-ERRORS_CAP = 64 << 10
+ERRORS_CAP = 64 << 10  # of them that anybody reads
+NOISY = 8 << 20  # bytes of errors, above which a program is stopped: they are a file on this machine
 SPARE = 12  # descriptors that must be free for a start
 CHECK_SIZE = 0.25  # seconds between two looks at the size of the output
 
@@ -86,6 +87,11 @@ class Running:
         """What it wrote to standard error so far, as much as anybody reads."""
         return os.pread(self.errors_file.fileno(), ERRORS_CAP, 0).decode(errors="replace")
 
+    @property
+    def noisy(self) -> bool:
+        """Whether it has written more errors than it may."""
+        return os.fstat(self.errors_file.fileno()).st_size > NOISY
+
     def close(self) -> None:
         """Kill what is left, and let go of its files."""
         self.kill()
@@ -148,7 +154,7 @@ class Call:
             self._out.close()
 
     def _too_big(self) -> bool:
-        return os.fstat(self._out.fileno()).st_size > self._cap
+        return os.fstat(self._out.fileno()).st_size > self._cap or self._running.noisy
 
 
 def run(

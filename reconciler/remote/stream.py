@@ -49,6 +49,11 @@ class Stream:
             return None
         return os.read(self._out, 1 << 16)
 
+    @property
+    def noisy(self) -> bool:
+        """Whether it has written more errors than it may."""
+        return self._running.noisy
+
     def kill(self) -> None:
         """Stop it now, from whatever thread; `close` is still to be called."""
         self._running.kill()

@@ -21,14 +21,16 @@ from reconciler.model.host import Host, Transport
 from reconciler.remote import scripts
 from reconciler.remote.frames import Answer, Fields, Reader, decode, encode
 from reconciler.remote.masters import Masters
-from reconciler.remote.process import CAP, Call, Ended, run
+from reconciler.remote.process import Call, Ended, run
 from reconciler.remote.ssh import REMOTE_COMMAND, Door, Settings, Unreachable, accepted, door
 from reconciler.remote.stream import Stream, interactive
 from reconciler.remote.why import why_of
 
 PATIENCE = 4.0  # seconds for an answer over a shared connection, before its master is looked at
 SILENCE = 50.0  # seconds without a frame after which a channel counts as dead
+LARGEST = 32 << 20  # bytes of an answer
 LARGEST_BELL = 1 << 20
+MOST_FRAMES = 20  # before the first bell
 TICK = 0.5
 LOGIN = frozenset(
     {"HOME", "LANG", "LOGNAME", "MAIL", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR"}
@@ -88,8 +90,12 @@ class Remote:
         operations: frozenset[str] = frozenset(),
         repeatable: bool = False,
         only: bool | None = None,
+        cap: int = LARGEST,
     ) -> Answer | Unknown:
-        """Run `verb` on `host`. `repeatable`: it only reads; `only`: there is no other host (None: as said before)."""
+        """Run `verb` on `host`. `repeatable`: it only reads; `only`: there is no other host (None: as said before).
+
+        `cap`: bytes that its answer may have.
+        """
         nonce = randomness.token_hex(16)
         stdin = self._script(verb, operations).encode() + encode(fields, nonce)
         until = time.monotonic() + deadline
@@ -97,10 +103,11 @@ class Remote:
             way = self._way(host, only)
             if not way.door:
                 here = _local_environment()
-                ended = run(LOCAL, stdin, deadline=deadline, piped=True, environment=here, directory=Path.home())
-                return decode(ended.output, nonce) or _unknown(ended, way, deadline)
+                home = Path.home()
+                ended = run(LOCAL, stdin, deadline=deadline, piped=True, environment=here, directory=home, cap=cap)
+                return decode(ended.output, nonce) or _unknown(ended, way, deadline, cap)
             with self._masters.session(way.door, deadline), self._masters.entering(way.door, deadline / 3):
-                return self._converse(way, stdin, nonce, until, deadline, repeatable)
+                return self._converse(way, stdin, nonce, until, deadline, repeatable, cap)
         except ReconcilerError as error:
             return Unknown(str(error))
 
@@ -185,7 +192,7 @@ class Remote:
         )
 
     def _converse(
-        self, way: _Way, stdin: bytes, nonce: str, until: float, deadline: float, repeatable: bool
+        self, way: _Way, stdin: bytes, nonce: str, until: float, deadline: float, repeatable: bool, cap: int
     ) -> Answer | Unknown:
         assert way.door
         path = self._masters.socket(way.door)
@@ -193,7 +200,7 @@ class Remote:
         shared = path.exists()
         look_at = time.monotonic() + min(PATIENCE, deadline / 2) if shared else until
         ended: Ended | None = None
-        first = self._ssh(way.door, path, stdin, over)
+        first = self._ssh(way.door, path, stdin, over, cap)
         running = [first]
         try:
             while running and time.monotonic() < until:
@@ -214,16 +221,16 @@ class Remote:
                     if first in running and not self._masters.answers(way.door, min(1.0, until - time.monotonic())):
                         self._masters.put_down(way.door)
                     if repeatable:
-                        running.append(self._ssh(way.door, None, stdin, over))
+                        running.append(self._ssh(way.door, None, stdin, over, cap))
         finally:
             for call in running:
                 ended = call.end()
                 self._over(call)
         assert ended
-        return _unknown(ended, way, deadline)
+        return _unknown(ended, way, deadline, cap)
 
-    def _ssh(self, door: Door, path: Path | None, stdin: bytes, over: threading.Event) -> Call:
-        call = Call([*door.argv(path, "-T"), REMOTE_COMMAND], stdin, on_end=over.set)
+    def _ssh(self, door: Door, path: Path | None, stdin: bytes, over: threading.Event, cap: int) -> Call:
+        call = Call([*door.argv(path, "-T"), REMOTE_COMMAND], stdin, on_end=over.set, cap=cap)
         self._begun(call)
         return call
 
@@ -258,14 +265,14 @@ class Remote:
                     waiting.close()  # the shared connection is there: the next may go ahead
                 if reader.code is not None:
                     return Answer(tuple(frames), reader.code)
-                if not data or reader.broken:
+                if not data or reader.broken or len(frames) > MOST_FRAMES or stream.noisy:
                     break
         finally:
             ended = stream.close()
             self._over(stream)
         if stop.is_set() or self._closing.is_set():
             return Unknown("the channel was closed")
-        return _unknown(ended, way, patience)
+        return _unknown(ended, way, patience, LARGEST)
 
     def _open(self, way: _Way, stdin: bytes) -> Stream:
         if not way.door:
@@ -274,9 +281,9 @@ class Remote:
         return Stream(argv, stdin, environment=_environment())
 
 
-def _unknown(ended: Ended, way: _Way, deadline: float) -> Unknown:
+def _unknown(ended: Ended, way: _Way, deadline: float, cap: int) -> Unknown:
     if ended.cut:
-        return Unknown(f"answer was larger than {CAP >> 20} MiB")
+        return Unknown(f"answer was larger than {cap >> 20} MiB")
     if ended.expired:
         return Unknown(f"timed out after {deadline:g} s")
     denied = "Permission denied (" in ended.errors or "Too many authentication failures" in ended.errors

@@ -2,17 +2,19 @@
 
 from datetime import UTC, datetime
 
+LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
+
 
 def moment(seconds: float | None) -> str | None:
     """Seconds since the epoch as RFC 3339 in UTC, `2026-11-20T23:54:00Z`; None stays None."""
     if seconds is None:
         return None
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _date(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def clock(seconds: float) -> str:
     """The time of day in UTC, `23:54:01`."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%H:%M:%S")
+    return _date(seconds).strftime("%H:%M:%S")
 
 
 def span(seconds: float) -> str:
@@ -42,6 +44,11 @@ def age(since: float | None, now: float) -> str:
 def took(start: float | None, end: float | None, now: float) -> str:
     """How long something took, or has taken until now; empty when it has not started."""
     return "" if start is None else span((now if end is None else end) - start)
+
+
+def _date(seconds: float) -> datetime:
+    """What lies beyond the calendar is its last second: others have chosen that number."""
+    return datetime.fromtimestamp(min(max(0, int(seconds)), LAST), UTC)
 
 
 def _two(first: int, unit: str, second: int, smaller: str) -> str:

@@ -5,6 +5,7 @@ A line only makes the loop look at that host; a lost, late or false one costs ti
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Event, Thread
 
 from reconciler.model.host import Host
@@ -14,6 +15,25 @@ from reconciler.remote.transport import Remote, Unknown
 OPEN_FOR = 600  # seconds after which a channel is opened anew
 REOPEN = 5.0  # seconds until a channel that broke is opened again, doubled up to the next line
 REOPEN_MOST = 60.0
+BURST = 100.0  # rings that count at once
+RATE = 4.0  # and a second, from then on
+
+
+@dataclass(slots=True)
+class _Patience:
+    """For a host that never stops to ring: what is not listened to is seen with the next ring, or the next round."""
+
+    left: float = BURST
+    at: float = 0.0
+
+    def allows(self, now: float) -> bool:
+        """Takes the time, which does not go back; returns whether this ring counts."""
+        self.left = min(BURST, self.left + (now - self.at) * RATE)
+        self.at = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
 
 
 class Bells:
@@ -62,7 +82,7 @@ class Bells:
             if stop.is_set():
                 return
             if isinstance(reply, Answer) and reply.code == 3:
-                self._rang(name, False, reply.text("lease").strip() or "another controller")
+                self._rang(name, False, reply.sentence("lease") or "another controller")
             if opened:
                 pause = REOPEN
                 if time.monotonic() - began >= REOPEN:
@@ -71,12 +91,14 @@ class Bells:
             pause = min(2 * pause, REOPEN_MOST)
 
     def _channel(self, name: str, host: Host, stop: Event) -> Unknown | Answer:
+        patience = _Patience()
+
         def heard(frame: str, data: bytes) -> None:
             if frame == "ready":
                 self._ready.add(stop)
                 self._taken.add(name)
                 self._rang(name, True, "")
-            elif frame == "bell" and data.strip():
+            elif frame == "bell" and data.strip() and patience.allows(time.monotonic()):
                 self._rang(name, True, "")
 
         take_over = self._take_over and name not in self._taken

@@ -8,17 +8,23 @@ from reconciler.model.observed import LeaseMark, Seen, Unseen
 from reconciler.model.run import Result, RunName, State
 from reconciler.observe.parse import parse_facts, parse_report, parse_result, run_name
 
+COMMIT = "deadbeef" * 5
 NOW = 1_000_000.0
 HOST_NOW = 5_000_000.0  # its clock is wrong by weeks, and that changes nothing
 RUN = "build-1a2b3c4d-2"
 
 
 def report(
-    records: str = "", live: str = "", workspace: str = "", now: float = NOW, fleet_id: str = "f1234567"
+    records: str = "",
+    live: str = "",
+    workspace: str = "",
+    now: float = NOW,
+    fleet_id: str = "f1234567",
+    host_now: object = HOST_NOW,
 ) -> Seen | Unseen:
-    marks = workspace or "fleet=f1234567;main\nid=abc\nname=box1\nlease=7;0a0b0c0d\nrevision=deadbeef\nholder=\n"
+    marks = workspace or f"fleet=f1234567;main\nid=abc\nname=box1\nlease=7;0a0b0c0d\nrevision={COMMIT}\nholder=\n"
     frames = {
-        "workspace": f"{marks}now={HOST_NOW}\n".encode(),
+        "workspace": f"{marks}now={host_now}\n".encode(),
         "facts": b"boot_id=b\ndisk_free=1024\nload1=0.5\nuptime=x\n",
         "records": records.encode(),
         "live": live.encode(),
@@ -35,6 +41,10 @@ def seen(records: str = "", live: str = "") -> Seen:
 
 def line(record: str, text: str, age: float = 0, run: str = RUN) -> str:
     return f"l\t_/runs/{run}/{record}\t{len(text)}\t{HOST_NOW - age}\t{text}\n"
+
+
+def clock(lie: dict[str, str]) -> dict[str, object]:
+    return {"host_now": lie["now"]} if "now" in lie else {}
 
 
 OWNER = line("owner", "l=0a0b0c0d;n=7;q=-;m=beef", age=60)
@@ -91,7 +101,7 @@ def test_a_run_whose_lock_was_not_reported_is_unknown() -> None:
 
 def test_the_workspace() -> None:
     sight = seen()
-    assert (sight.workspace_id, sight.host_name, sight.revision, sight.trash) == ("abc", "box1", "deadbeef", 2)
+    assert (sight.workspace_id, sight.host_name, sight.revision, sight.trash) == ("abc", "box1", COMMIT, 2)
     assert sight.lease == LeaseMark(7, "0a0b0c0d")
     assert (sight.facts.disk_free, sight.facts.load1, sight.facts.uptime) == (1024, 0.5, None)
 
@@ -108,6 +118,67 @@ def test_a_report_with_a_frame_missing_is_unseen(gone: str) -> None:
     frames = {"workspace": b"now=1\n", "records": b"", "live": b"", "facts": b""}
     del frames[gone]
     assert isinstance(parse_report(frames, fleet_id="f", now=NOW, asked_at=NOW), Unseen)
+
+
+LIES = {
+    "a clock that says nan": {"now": "nan"},
+    "a clock that says inf": {"now": "inf"},
+    "a clock of another era": {"now": "1e300"},
+    "a clock before all time": {"now": "-5"},
+    "a lease number that fits nowhere": {"lease": f"{10**30};0a0b0c0d"},
+    "a lease number in other digits": {"lease": "²;0a0b0c0d"},
+    "a negative lease number": {"lease": "-7;0a0b0c0d"},
+    "a revision that is an option": {"revision": "--output=/etc/passwd"},
+    "a revision that is a branch": {"revision": "main"},
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_a_workspace_that_cannot_be_is_unseen(lie: dict[str, str]) -> None:
+    lines = {"fleet": "f1234567;main", "id": "abc", "name": "box1", "lease": "7;0a0b0c0d", "revision": COMMIT, **lie}
+    sight = report(workspace="".join(f"{key}={value}\n" for key, value in lines.items() if key != "now"), **clock(lie))
+    assert isinstance(sight, Unseen)
+    assert sight.why.startswith("its report is garbled (")
+
+
+ODD = {
+    "a time that is none": line("result", "state=failed;rc=1").replace(str(HOST_NOW), "soon"),
+    "a time without end": line("result", "state=failed;rc=1").replace(str(HOST_NOW), "inf"),
+    "an exit code that fits nowhere": line("result", f"state=failed;rc={10**30}"),
+    "an exit code in other digits": line("result", "state=failed;rc=²"),
+    "a reason that a terminal would obey": line("result", "state=failed;r=\x1b[2J"),
+    "one key twice": line("result", "state=failed;state=succeeded"),
+    "one record twice": line("cancel", "why=closed") + line("cancel", "why=drain"),
+    "two directories": line("cancel", "why=closed").replace("_/runs", "web/runs"),
+    "a lease of its owner that fits nowhere": line("owner", f"l=0a0b0c0d;n={10**30};q=-;m=beef", age=60),
+}
+
+
+@pytest.mark.parametrize("records", ODD.values(), ids=ODD)
+def test_a_lie_about_a_run_makes_that_run_unknown_and_no_other(records: str) -> None:
+    other = "other-00112233-1"
+    quiet = line("owner", "l=a;n=1;q=-;m=b", run=other)
+    live = f"_/runs/{RUN} held 0\n_/runs/{other} held 0"
+    own = "" if "/owner" in records else OWNER
+    sight = seen(own + STARTED + records + quiet, live)
+    assert sight.runs[RUN].bad
+    assert sight.runs[other] == seen(quiet, f"_/runs/{other} held 0").runs[other]
+
+
+def test_what_is_still_to_come_counts_as_now() -> None:
+    run = seen(line("owner", "l=a;n=1;q=-;m=b", age=-1e9), f"_/runs/{RUN} held 0").runs[RUN]
+    assert run.claimed_at == NOW
+
+
+def test_figures_that_cannot_be_are_not_known() -> None:
+    facts = parse_facts(b"uptime=inf\nload1=nan\nmemory_free=1e400\nswap_free=-5\ndisk_free=1e300\ninodes_free=12\n")
+    known = (facts.uptime, facts.load1, facts.memory_free, facts.swap_free, facts.disk_free, facts.inodes_free)
+    assert known == (None, None, None, None, None, 12)
+
+
+def test_a_host_with_more_runs_than_anybody_can_follow_is_unseen() -> None:
+    marks = "".join(f"l\t_/done/build-1a2b3c4d-{number}\t9\t1\tstate=void\n" for number in range(1, 100_003))
+    assert "more than 100000 runs" in str(report(marks))
 
 
 @given(st.binary(), st.binary(), st.binary())

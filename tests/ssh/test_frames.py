@@ -13,7 +13,7 @@ names = st.text("abcXYZ019._/@-", min_size=1, max_size=40)
 # Data that looks like the protocol itself is the interesting kind.
 lines = st.sampled_from([f"{NONCE} end 0\n", f"\n{NONCE} begin\n", f"{NONCE} frame a 3\n", "\n", "", "\0\xff"])
 data = st.one_of(st.binary(max_size=200), st.lists(lines).map(lambda parts: "".join(parts).encode("latin-1")))
-frames = st.lists(st.tuples(names, data), max_size=5)
+frames = st.lists(st.tuples(names, data), max_size=5, unique_by=lambda frame: frame[0])
 codes = st.integers(0, 255)
 noise = st.binary(max_size=100).filter(lambda bytes_: NONCE.encode() not in bytes_)
 
@@ -112,3 +112,13 @@ def test_a_payload_is_a_head_line_and_fields_in_order() -> None:
 def test_what_no_script_could_read_does_not_travel(key: str, value: str | bytes) -> None:
     with pytest.raises(ValueError, match="cannot travel"):
         encode([(key, value)], NONCE)
+
+
+def test_of_two_frames_of_one_name_nobody_knows_which_is_meant() -> None:
+    assert decode(said([("live", b"held"), ("facts", b""), ("live", b"free")], 0), NONCE) is None
+
+
+def test_a_sentence_is_short_and_on_one_line_whatever_was_sent() -> None:
+    answer = Answer((("error", b"no\x1b[2J\n\r room\xff" + b"!" * 10_000_000),), 5)
+    assert answer.sentence("error").startswith("no [2J room\ufffd!!!")
+    assert len(answer.sentence("error")) <= 400
