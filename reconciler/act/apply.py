@@ -53,13 +53,18 @@ class Applied:
 def apply(
     remote: Remote,
     host: Host,
+    workspace_id: str,
     changes: Sequence[Change],
     warrant: Warrant,
     directories: Mapping[str, str],
     launches: Mapping[str, Launch],
 ) -> Applied:
-    """Do `changes` on `host` in one call. An answer that did not arrive makes every outcome unknown."""
+    """Do `changes` on `host` in one call. An answer that did not arrive makes every outcome unknown.
+
+    `workspace_id`: of the workspace that they were decided on; another one refuses.
+    """
     fields = head(host, warrant.fleet, warrant.ledger, warrant.number, warrant.revision)
+    fields.append(("workspace_id", workspace_id))
     if launches:
         fields.append(("supervisor", scripts.supervisor()))
     workers = [(launch.task, launch.worker) for launch in launches.values() if launch.worker]
@@ -103,11 +108,11 @@ def refusal(reply: Reply) -> str:
 
 
 def lease_of(reply: Reply) -> LeaseMark | None:
-    """Who holds the lease, from the answer to a call that was refused by it."""
+    """Who holds the lease, from the answer to a call that was refused by it; number 0 of nobody when none is there."""
     if reply.code != 3:
         return None
     number, _, ledger = reply.sentence("lease").partition(";")
-    return LeaseMark(int(number), ledger) if NUMBER.match(number) and ledger else LeaseMark(0, ledger or "unknown")
+    return LeaseMark(int(number), ledger) if NUMBER.match(number) and ledger else LeaseMark(0, ledger)
 
 
 def _outcome(change: Change, reply: Reply) -> Outcome | None:

@@ -217,7 +217,8 @@ def look(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         if name not in reported:
             spot, wiped = locate(run.place, found)
             asked = spot.seen.asked_at if spot and spot.seen else None
-            runs.append(Known(name, spot, None, run, wiped, late=asked is not None and run.sent_at > asked))
+            late = asked is not None and asked < run.sent_at <= now  # beyond now: a clock was set back since
+            runs.append(Known(name, spot, None, run, wiped, late=late))
     runs.sort(key=lambda known: (known.name, known.host))
     tasks: dict[str, list[Known]] = {}
     steps: dict[tuple[str, str], list[Known]] = {}

@@ -70,6 +70,8 @@ class Leg:
         last, retries = self.waits_after, self.task.retries
         if last is None:
             return None
+        if last.ended_at is not None and last.ended_at > now:
+            return now  # the clock was set back: nobody can tell how long ago that was
         doubled = retries.backoff << min(max(self.used - 1, 0), 40)
         return (now if last.ended_at is None else last.ended_at) + min(doubled, retries.max_backoff)
 

@@ -160,16 +160,12 @@ class Engine:
     def _take_in(self, event: Event) -> None:
         """Note one event. Raises LeaseLost when another controller has taken the fleet."""
         match event:
-            case Looked(host, sight):
-                self.hosts.free(host)
-                self.hosts.saw(host, sight)
-            case Took(host, number, applied, asked_at):
-                self.hosts.free(host)
-                self.hosts.took(host, number, applied, asked_at)
-            case Acted(host, applied, asked_at):
-                self.hosts.free(host)
-                self._note(self.orders.outcomes(applied.outcomes, self.clock()))
-                self.hosts.acted(host, applied, asked_at)
+            case Looked() | Took() | Acted():
+                current = self.hosts.free(event.host)
+                if isinstance(event, Acted):
+                    self._note(self.orders.outcomes(event.applied.outcomes, self.clock()))
+                if current:
+                    self.hosts.answered(event)
             case Collected(runs, host, why):
                 self._note([self.orders.collected(run, host, why, self.clock()) for run in runs])
             case CommitSeen(trouble):

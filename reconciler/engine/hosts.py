@@ -6,6 +6,7 @@ from dataclasses import replace
 from reconciler.act.apply import Applied
 from reconciler.decide import doubt, former_places, wanted_programs
 from reconciler.engine.denials import Denials
+from reconciler.engine.events import Acted, Looked, Took
 from reconciler.engine.operations import Operations
 from reconciler.engine.sights import Sights
 from reconciler.engine.world import World
@@ -78,7 +79,7 @@ class Hosts:
         """Ask for a report; a busy host is asked as soon as it is not."""
         hosts = self.all()
         patient = self._denials.patient(hosts, self._monotonic())
-        for name in () if self.closed else set(names) - patient:
+        for name in () if self.closed else sorted(set(names) - patient):
             if name in self.operations.busy:
                 self._again.add(name)  # what it is busy with may answer with what was true before
             elif name in hosts:
@@ -92,12 +93,24 @@ class Hosts:
         """A person has asked: those who refused the login may be tried again."""
         self._denials.clear()
 
-    def free(self, name: str) -> None:
-        """An operation on it is over."""
-        self.operations.busy.pop(name, None)
-        if name in self._again:
+    def free(self, name: str) -> bool:
+        """An operation on it is over; False: its answer is of a place that this name does not stand for any more."""
+        asked, host = self.operations.free(name), self.all().get(name)
+        stale = asked is not None and host is not None and asked.place.door != host.place.door
+        if stale or name in self._again:
             self._again.discard(name)
             self.ask([name])
+        return not stale
+
+    def answered(self, event: Looked | Took | Acted) -> None:
+        """What an operation has brought. Raises LeaseLost when another controller has taken the fleet."""
+        match event:
+            case Looked(name, sight):
+                self.saw(name, sight)
+            case Took(name, number, applied, asked_at):
+                self.took(name, number, applied, asked_at)
+            case Acted(name, applied, asked_at):
+                self.acted(name, applied, asked_at)
 
     def saw(self, name: str, sight: Seen | Unseen) -> None:
         """A host answered, or did not. Raises LeaseLost when another controller has taken the fleet."""
@@ -119,10 +132,10 @@ class Hosts:
         if applied.frames is None:
             self._refused(name, applied)
             return
-        sight = self._report(applied.frames, asked_at, number)
-        if isinstance(sight, Seen):
+        sight, host = self._report(applied.frames, asked_at, number), self.all().get(name)
+        if isinstance(sight, Seen) and host:  # it may have left git, or the books, while it was asked
             self.sights.held[name] = number
-            self._world.took(self.all()[name], sight, number, self._clock())
+            self._world.took(host, sight, number, self._clock())
         self.saw(name, sight)
 
     def acted(self, name: str, applied: Applied, asked_at: float) -> None:
@@ -142,7 +155,9 @@ class Hosts:
     def _refused(self, name: str, applied: Applied) -> None:
         if applied.holder is None:
             self.saw(name, Unseen(applied.why))
-        elif applied.holder.ledger != self._world.ledger.id and (name in self.sights.held or applied.doorbell):
+        elif applied.holder.ledger not in ("", self._world.ledger.id) and (
+            name in self.sights.held or applied.doorbell
+        ):
             raise LeaseLost(f"another controller holds {name}: {applied.why}")
         else:
             self.ask([name])  # somebody was there in between; look, then take a higher number

@@ -33,17 +33,18 @@ class Operations:
         self._calls = BoundedSemaphore(PARALLEL)
         self._transfers = BoundedSemaphore(COLLECTING)
         self.busy: dict[str, str] = {}  # host -> operation
+        self.asked: dict[str, Host] = {}  # host -> how it was reached, while it is busy
         self.collecting: set[str] = set()  # runs
 
     def look(self, name: str, host: Host, fleet_id: str, *, only: bool, programs: Collection[str] = ()) -> None:
         """Ask for a report. `name`: as the loop knows it; a former place may have a namesake."""
-        self.busy[name] = "look"
+        self._occupy(name, host, "look")
         ask = partial(look, self._remote, host, fleet_id=fleet_id, only=only, clock=self._clock, programs=programs)
         self._start(lambda: Looked(name, ask()))
 
     def take(self, name: str, host: Host, warrant: Warrant, *, rename_from: str, take_over: bool) -> None:
         """Take the lease."""
-        self.busy[name] = "take"
+        self._occupy(name, host, "take")
         asked_at = self._clock()
         self._start(
             lambda: Took(
@@ -58,15 +59,21 @@ class Operations:
         self,
         name: str,
         host: Host,
+        workspace_id: str,
         changes: Sequence[Change],
         warrant: Warrant,
         directories: Mapping[str, str],
         launches: Mapping[str, Launch],
     ) -> None:
         """Carry changes out, all of them in one call."""
-        self.busy[name] = "act"
+        self._occupy(name, host, "act")
         asked_at = self._clock()
-        self._start(lambda: Acted(name, apply(self._remote, host, changes, warrant, directories, launches), asked_at))
+
+        def call() -> Acted:
+            applied = apply(self._remote, host, workspace_id, changes, warrant, directories, launches)
+            return Acted(name, applied, asked_at)
+
+        self._start(call)
 
     def collect(
         self,
@@ -89,6 +96,14 @@ class Operations:
             return Collected(runs, name)
 
         self._start(bring, self._transfers)
+
+    def free(self, name: str) -> Host | None:
+        """An operation is over. Takes the host's name; returns how it was reached."""
+        self.busy.pop(name, None)
+        return self.asked.pop(name, None)
+
+    def _occupy(self, name: str, host: Host, operation: str) -> None:
+        self.busy[name], self.asked[name] = operation, host
 
     def _start(self, operation: Callable[[], Event], gate: BoundedSemaphore | None = None) -> None:
         def run() -> None:

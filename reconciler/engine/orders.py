@@ -127,7 +127,9 @@ class Orders:
                 continue
             directories = {change.run: sights.directory(name, change.run) for change in todo}
             mine = {change.run: launches[change.run] for change in todo if change.run in launches}
-            self._operations.act(name, hosts[name], todo, warrant, directories, mine)
+            sight = sights.get(name)
+            workspace = sight.workspace_id if sight else ""
+            self._operations.act(name, hosts[name], workspace, todo, warrant, directories, mine)
         return not unsent
 
     def _behind(self, hosts: Mapping[str, Host], sights: Sights, warrant: Warrant) -> list[str]:

@@ -116,6 +116,7 @@ class HostBook(Room):
             place=place,
             taken=seen.taken or (0 if rebuilt else known.taken),
             seen_at=now,
+            drain_since=None if known.drain_since is None else min(known.drain_since, now),  # the clock may be set back
             stuck=f"processes of {', '.join(seen.stuck)} survived KILL" if seen.stuck else "",
             gone=known.gone if host.former else host.gone,
             reach=_reach(host, known),

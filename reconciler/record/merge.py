@@ -100,9 +100,14 @@ def _first(report: RunReport, place: Place, now: float) -> tuple[RunRecord, tupl
 
 
 def _elsewhere(known: RunRecord, place: Place) -> bool:
-    """It was seen in another workspace, and what it is there stands: this one is a copy."""
-    there = known.memory.place.workspace_id
-    return known.memory.accepted and not known.guess and bool(there) and there != place.workspace_id
+    """It was seen in another workspace, and what it is there stands: this one is a copy.
+
+    Where that one was wiped before it ended, its namesake, of a controller that could not know of it, takes its place.
+    """
+    old = known.memory
+    if not old.accepted or known.guess or old.place.workspace_id in ("", place.workspace_id):
+        return False
+    return old.result is not None or old.place.door != place.door
 
 
 def _settled(known: RunRecord, report: RunReport, place: Place) -> bool:

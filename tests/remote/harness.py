@@ -115,9 +115,16 @@ class HostUnderTest:
                 ("revision", self.revision),
             ]
         if verb == "act":
+            fields.append(("workspace_id", self.workspace_id))
             fields.append(("supervisor", scripts.supervisor()))
             fields += [("project_script", scripts.project()), ("qa_script", scripts.qa())]
         return fields
+
+    @property
+    def workspace_id(self) -> str:
+        """The workspace that is there, `none` when there is none."""
+        mark = Path(self.root) / "_" / "id"
+        return os.readlink(mark) if mark.is_symlink() else "none"
 
     def call(self, verb: str, fields: Fields = ()) -> Answer:
         """One call, to its end."""

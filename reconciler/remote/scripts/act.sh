@@ -34,6 +34,7 @@ while next_field; do
 done
 SUPERVISOR=${FIELD[supervisor]-}
 need find stat flock grep readlink setsid ln mv mkdir rm rmdir
+[[ -n ${FIELD[workspace_id]-} ]] || refuse 'the call does not say which workspace it was decided on'
 require_lease
 while [[ -n $KEY ]]; do
   if [[ $KEY == @(settle|cancel|launch|cleanup|worktree) ]]; then

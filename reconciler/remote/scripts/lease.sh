@@ -62,6 +62,8 @@ require_lease() {
   read_marks
   check_workspace
   [[ ${HELD[lease]-} == "${FIELD[number]};${FIELD[ledger]}" ]] || refuse_lease
+  # What was decided on a workspace that is gone must not find the next one, however late it comes.
+  [[ ${HELD[id]-} == "${FIELD[workspace_id]-${HELD[id]-}}" ]] || refuse_lease
   [[ ${HELD[revision]-} == "${FIELD[revision]}" ]] || swap revision "${FIELD[revision]}" ||
     refuse "cannot write to $ROOT/_: see its owner and its disk"
 }
