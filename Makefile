@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers shell unit real-agents install system hosts clean
+.PHONY: help demo test lint types layers shell unit fuzz real-agents install system hosts clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -42,6 +42,9 @@ shell: ## shellcheck and bash -n
 unit: $(VENV)/.installed ## All tests
 	@$(BIN)/pytest -n 4 --dist loadfile --durations 8 || \
 	  { echo "what failed is tried once more, alone:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
+
+fuzz: $(VENV)/.installed ## Look for inputs that break a reader: TARGET=yaml MINUTES=10
+	@$(BIN)/python -m tests.fuzz $(or $(TARGET),yaml) $(or $(MINUTES),10) $(SEED)
 
 real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from npm, and a model API on this machine
 	@RECONCILER_REAL_AGENTS=1 $(BIN)/pytest tests/real -q

@@ -38,8 +38,11 @@ def check(path: Path, revision: str, plan: Plan) -> None:
         # Plans written before there were worktrees have no such key.
         saved = [tuple({"worktree": "", **change}[key] for key in KEYS) for change in content["changes"]]
         planned = content["revision"]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise UsageError(f"{path} is no plan written by `reconciler plan --out`: {problem}") from problem
+        if not all(isinstance(word, str) for row in saved for word in (planned, *row)):
+            raise TypeError("what is planned has to be text")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
+        said = str(problem)[:200]
+        raise UsageError(f"{path} is no plan written by `reconciler plan --out`: {said}") from problem
     present = rows(plan)
     if planned != revision:
         raise HeldBack(f"the plan was made at {planned[:12]}, the branch is at {revision[:12]}: plan again")

@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from reconciler.errors import ReconcilerError
@@ -134,10 +135,15 @@ def _nodes(text: str) -> list[Node]:
     """The root nodes of the documents that are not empty, as `yaml.read` counts them."""
     constructor, _ = YAML(typ="safe", pure=True).get_constructor_parser(io.StringIO(text))
     found: list[Node] = []
-    while constructor.composer.check_node():
-        node = constructor.composer.get_node()
-        if isinstance(node, MappingNode | SequenceNode) or node.style or node.value not in yaml.CONSTANTS:
-            found.append(node)
+    try:
+        while constructor.composer.check_node():
+            node = constructor.composer.get_node()
+            if isinstance(node, MappingNode | SequenceNode) or node.style or node.value not in yaml.CONSTANTS:
+                found.append(node)
+    except YAMLError as error:  # the parser that knows places is stricter here and there than the fast one
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        where = f"line {mark.line + 1} of this file" if mark else "this file"
+        raise CannotEdit(f"{where} is written in an unusual way: edit the file by hand, and commit it") from None
     return found
 
 
@@ -224,7 +230,10 @@ def _flow(node: Node) -> bool:
 
 
 def _colon(text: str, key: Node) -> int:
-    return text.index(":", key.end_mark.index) + 1
+    found = text.find(":", key.end_mark.index)
+    if found < 0:
+        raise CannotEdit(f"`{key.value}` is written in an unusual way: edit the file by hand, and commit it")
+    return found + 1
 
 
 def _end(text: str, node: Node, key: Node | None = None) -> int:

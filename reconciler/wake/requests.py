@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SOCKET = "control.sock"
 LONGEST = 1 << 16  # bytes of a request
+LATEST = 1e12  # seconds that anybody may wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,19 +130,35 @@ class Requests:
                 peer, _ = server.accept()
             except OSError:
                 return
-            with suppress(OSError, ValueError, KeyError):
+            with suppress(OSError):
                 peer.settimeout(5)
-                asked = json.loads(peer.makefile().readline(LONGEST))
+                asked = asked_for(peer.makefile("rb").readline(LONGEST))
                 peer.settimeout(None)
+                if asked is None:
+                    _Connection(peer).reply({"error": "the watch cannot read this request: is it of another version?"})
+                    continue
                 self.put(
                     Requested(
-                        allow_prune=bool(asked["allowPrune"]),
-                        wait=bool(asked["wait"]),
+                        allow_prune=asked["allowPrune"],
+                        wait=asked["wait"],
                         timeout=asked["timeout"],
-                        selector=dict(asked["selector"]),
+                        selector=asked["selector"],
                         replier=_Connection(peer),
                     )
                 )
+
+
+def asked_for(line: bytes) -> dict[str, Any] | None:
+    """Takes the line of a request; returns what is asked for, None when it cannot be read."""
+    try:
+        asked = json.loads(line)
+        wait, approved, timeout, selector = (asked[key] for key in ("wait", "allowPrune", "timeout", "selector"))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    patient = timeout is None or (type(timeout) in (int, float) and 0 <= timeout < LATEST)
+    if not patient or not isinstance(selector, dict) or not all(isinstance(word, str) for word in selector.values()):
+        return None
+    return {"wait": bool(wait), "allowPrune": bool(approved), "timeout": timeout, "selector": selector}
 
 
 def ask(folder: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
