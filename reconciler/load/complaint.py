@@ -30,9 +30,13 @@ def shown(path: Path) -> str:
 
 
 def quoted(text: str) -> str:
-    """Take any text and return at most 80 characters of it that can be printed on one line."""
-    line = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]", "?", text)
-    return line if len(line) <= 80 else f"{line[:79]}…"
+    """Take any text and return the begin of it, as it can be printed on one line and seen: `a\\u200bb`."""
+    line = "".join(letter if letter.isprintable() else _escaped(letter) for letter in text[:80])
+    return line if len(text) <= 80 else f"{line[:79]}…"
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -1,15 +1,17 @@
 """A file's bytes become documents, or problems with their places. Pure, and remembered by blob id."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from reconciler.load import yaml
 from reconciler.load.complaint import Complaint, closest, quoted, shown
-from reconciler.load.excerpt import excerpt
+from reconciler.load.excerpt import excerpts
 from reconciler.load.rules import rules
 from reconciler.load.schema import API_VERSION, KINDS, check
+from reconciler.load.text import LARGEST, Mark
 from reconciler.model.problem import Problem, Source
 
 MOST_PROBLEMS = 20  # in one file; one more says how many are left out
@@ -115,19 +117,20 @@ def parse_file(path: str, blob: str, data: bytes) -> ParsedFile:
     complaints: list[tuple[int, Complaint]] = []
     problems: list[Problem] = []
     known = reading.whole
-    lines: list[str] | None = None
+    faulty: dict[int, list[Complaint]] = defaultdict(list)
     for fault in reading.faults:
-        lines = _lines(data) if lines is None else lines
-        problems.append(_at(path, fault.mark, Complaint(fault.path, fault.message, fault.hint), lines))
+        complaint = Complaint(fault.path, fault.message, fault.hint)
+        problems.append(_at(path, fault.mark, complaint))
+        faulty[fault.document].append(complaint)
     for index, content in enumerate(reading.contents):
-        faults = [Complaint(f.path, f.message) for f in reading.faults if f.document == index]
+        faults = faulty.get(index, [])
         found = _complaints(content.value)
         slot = None if any(_hides_name(complaint) for complaint in faults) else _slot(content.value)
         complaints += [(index, complaint) for complaint in found]
         if slot is None:
             known = False
         elif faults or found:
-            first = (faults or list(found))[0]
+            first = (faults or found)[0]
             bad.append(Bad(slot, f"{path}:{content.mark.line}: {shown(first.path)}: {first.message}"))
         else:
             good.append(_document(slot, content.value, Source(path, content.mark.line), blob, index))
@@ -138,32 +141,43 @@ def parse_file(path: str, blob: str, data: bytes) -> ParsedFile:
     taken = {problem.line for problem in problems}
     located = locate(path, data, complaints)
     problems += [problem for problem in located if problem.line not in taken]
-    return ParsedFile(path, tuple(good), tuple(bad), capped(problems), known, blob)
+    return ParsedFile(path, tuple(good), tuple(bad), excerpted(problems, data), known, blob)
 
 
 def locate(path: str, data: bytes, complaints: list[tuple[int, Complaint]]) -> list[Problem]:
     """Take complaints about the documents of a file, by index, and return them as problems with their places."""
     if not complaints:
         return []
-    places, lines = yaml.locate(data), _lines(data)
+    places = yaml.locate(data)
     problems = []
     for index, complaint in complaints:
         here = places[index] if index < len(places) else {}
         place = complaint.path
         while place and place not in here:
             place = place[:-1]
-        problems.append(_at(path, here.get(place, yaml.Mark(1, 1)), complaint, lines))
+        problems.append(_at(path, here.get(place, Mark(1, 1)), complaint))
     return problems
 
 
-def capped(problems: list[Problem]) -> tuple[Problem, ...]:
-    """Take the problems of one file and return them in order, the last ones left out when there are too many."""
+def excerpted(problems: Iterable[Problem], data: bytes) -> tuple[Problem, ...]:
+    """Take the problems of one file and its bytes; return them in order, the ones to be shown with their lines."""
     ordered = sorted(set(problems))
-    if len(ordered) <= MOST_PROBLEMS:
-        return tuple(ordered)
-    last, left = ordered[MOST_PROBLEMS], len(ordered) - MOST_PROBLEMS
-    more = Problem(last.file, last.line, last.column, "", f"{left} more problems in this file are not shown")
-    return (*ordered[:MOST_PROBLEMS], more)
+    first = ordered[:MOST_PROBLEMS]
+    lines = excerpts(_lines(data), {problem.line for problem in first if not problem.excerpt})
+    return (
+        *(replace(problem, excerpt=problem.excerpt or lines.get(problem.line, "")) for problem in first),
+        *ordered[MOST_PROBLEMS:],
+    )
+
+
+def capped(problems: Sequence[Problem]) -> Sequence[Problem]:
+    """Take the problems of one file in order and return those to be shown; one more says how many are left out."""
+    left = len(problems) - MOST_PROBLEMS
+    if left <= 0:
+        return problems
+    last = problems[MOST_PROBLEMS]
+    said = f"{left} more problem{'s' if left > 1 else ''} in this file {'are' if left > 1 else 'is'} not shown"
+    return (*problems[:MOST_PROBLEMS], Problem(last.file, last.line, last.column, "", said, "correct the first ones"))
 
 
 def _complaints(value: Any) -> tuple[Complaint, ...]:
@@ -175,15 +189,23 @@ def _complaints(value: Any) -> tuple[Complaint, ...]:
         return found or rules(kind, value["spec"])
     if "apiVersion" not in value:
         hint = f"start the document with `apiVersion: {API_VERSION}`, or name the file in .reconcilerignore"
-        return (Complaint(("apiVersion",), "is missing", hint),)
+        return (Complaint(("apiVersion",), "is missing", hint), *_misspelt("apiVersion", value))
     if version != API_VERSION:
         given = f', got "{quoted(version)}"' if isinstance(version, str) else ""
         return (Complaint(("apiVersion",), f"expected {API_VERSION}{given}", "name the file in .reconcilerignore"),)
     if kind is None:
-        return (Complaint(("kind",), "is missing", f"write one of {', '.join(KINDS)}"),)
+        hint = f"write one of {', '.join(KINDS)}"
+        return (Complaint(("kind",), "is missing", hint), *_misspelt("kind", value))
     meant = closest(kind, KINDS) if isinstance(kind, str) else ""
     given = f'unknown kind "{quoted(kind)}"' if isinstance(kind, str) else "unknown kind"
     return (Complaint(("kind",), given, f"did you mean {meant}?" if meant else f"known are {', '.join(KINDS)}"),)
+
+
+def _misspelt(key: str, value: Mapping[str, Any]) -> Iterable[Complaint]:
+    """What may have been meant to be a key that is missing."""
+    for name in value:
+        if name != key and closest(name, [key]):
+            yield Complaint((name,), "unknown key", f"did you mean {key}?")
 
 
 def _slot(value: Any) -> Slot | None:
@@ -205,17 +227,9 @@ def _document(slot: Slot, value: Mapping[str, Any], source: Source, blob: str, i
     )
 
 
-def _at(path: str, mark: yaml.Mark, complaint: Complaint, lines: list[str]) -> Problem:
-    return Problem(
-        path,
-        mark.line,
-        mark.column,
-        shown(complaint.path),
-        complaint.message,
-        complaint.hint,
-        excerpt=excerpt(lines, mark.line),
-    )
+def _at(path: str, mark: Mark, complaint: Complaint) -> Problem:
+    return Problem(path, mark.line, mark.column, shown(complaint.path), complaint.message, complaint.hint)
 
 
 def _lines(data: bytes) -> list[str]:
-    return data[: yaml.LARGEST].decode("utf-8", "replace").removeprefix("\ufeff").split("\n")
+    return data[:LARGEST].decode("utf-8", "replace").removeprefix("\ufeff").split("\n")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.load import yaml
+from reconciler.load.text import FORBIDDEN
 
 PLAIN = re.compile(r"[A-Za-z0-9_./~À-ɏ][\w./~@%+=:,;!?()$^'\"&*<>|-]*(?: [\w./~@%+=:;!?()$^'\"&*<>|-]+)*\Z")
 IN_BRACKETS = re.compile(r"[A-Za-z0-9_./~][\w./~@%+=-]*(?: [\w./~@%+=-]+)*\Z")
@@ -61,7 +62,7 @@ def _quoted(text: str) -> str:
     def escaped(found: re.Match[str]) -> str:
         return f"\\U{ord(found[0]):08x}"
 
-    return yaml.FORBIDDEN.sub(escaped, json.dumps(text, ensure_ascii=False))
+    return FORBIDDEN.sub(escaped, json.dumps(text, ensure_ascii=False))
 
 
 def _mapping(value: Mapping[str, Any]) -> list[str]:
@@ -96,7 +97,7 @@ def _one(value: Any) -> str:
 def _literal(text: str) -> tuple[str, list[str]]:
     """A block scalar's header and lines; one quoted line when a block would not keep the text as it is."""
     body = text.removesuffix("\n")
-    odd = yaml.FORBIDDEN.search(text) or "\r" in text or body.endswith("\n") or re.search(r"^[ \t]+$", body, re.M)
+    odd = FORBIDDEN.search(text) or "\r" in text or body.endswith("\n") or re.search(r"^[ \t]+$", body, re.M)
     if odd or not body or body.startswith((" ", "\t", "\n")):
         return _quoted(text), []
     return ("|" if text.endswith("\n") else "|-"), body.split("\n")

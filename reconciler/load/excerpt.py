@@ -1,18 +1,28 @@
 """The source line under a problem, with what may be secret left out. Pure, and it works on broken YAML too."""
 
 import re
+from collections.abc import Set
 
 LONGEST = 160
 SECRET_KEY = re.compile(r"""(?:^|[\s{,\[?])["']?(env|secrets)["']?\s*(?::(?=\s|$|[{\["'])|$)""")
-LOGIN = re.compile(r"://[^\s/@]*:[^\s/@]*@")  # a password in a URL
+LOGIN = re.compile(r"://[^\s/@:]*+:[^\s/@]*+@")  # a password in a URL; without going back, for a line may be long
 ENTRY = re.compile(r"""(\s*(?:-\s+)*("[\w.-]*"|'[\w.-]*'|\w[\w.-]*)\s*:)(?:\s+(.*)|$)""")
 
 
 def excerpt(lines: list[str], line: int) -> str:
     """Take the lines of a file and a line number from 1; return that line, values under env and secrets as `…`."""
-    if not 1 <= line <= len(lines):
-        return ""
-    text = LOGIN.sub("://…@", masked(lines[:line])[-1])
+    return excerpts(lines, {line}).get(line, "")
+
+
+def excerpts(lines: list[str], wanted: Set[int]) -> dict[int, str]:
+    """Take the lines of a file and line numbers from 1; return those of them that there are, as `excerpt` does."""
+    there = {line for line in wanted if 1 <= line <= len(lines)}
+    told = masked(lines[: max(there, default=0)])  # once for all of them: a file has many lines and many mistakes
+    return {line: _shortened(told[line - 1]) for line in there}
+
+
+def _shortened(line: str) -> str:
+    text = LOGIN.sub("://…@", line)
     text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff]", "", text).replace("\t", " ").rstrip()
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pathspec import GitIgnoreSpec
 
 from reconciler.load.git_objects import Entry
-from reconciler.load.yaml import LARGEST
+from reconciler.load.text import LARGEST
 from reconciler.model.problem import Problem
 
 MOST = 10_000

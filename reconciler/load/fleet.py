@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.load.complaint import Complaint
-from reconciler.load.documents import Document, ParsedFile, Parser, Slot, capped, locate
+from reconciler.load.documents import Document, ParsedFile, Parser, Slot, capped, excerpted, locate
 from reconciler.load.files import Selection, ignore_file, printable, prompt_files, select
 from reconciler.load.gather import FLEET, gather, key
 from reconciler.load.git import Repository
@@ -150,16 +150,17 @@ def _problems(
     files: Sequence[ParsedFile],
     complaints: Sequence[tuple[Document, Complaint]],
 ) -> tuple[Problem, ...]:
-    by_file = {file.path: list(file.problems) for file in files if file.problems}
+    by_file = {file.path: file.problems for file in files if file.problems}
     at: dict[tuple[str, str], list[tuple[int, Complaint]]] = {}
     for document, complaint in complaints:
         at.setdefault((document.source.file, document.blob), []).append((document.index, complaint))
     contents = version.read(sorted({blob for _, blob in at})) if at else {}
     for (path, blob), found in at.items():
-        by_file.setdefault(path, []).extend(locate(path, contents[blob], found))
+        data = contents[blob]
+        by_file[path] = excerpted([*by_file.get(path, ()), *locate(path, data, found)], data)
     problems = list(selection.problems)
     for found_here in by_file.values():
-        problems += found_here if len(found_here) <= 1 else capped(found_here)
+        problems += capped(found_here)
     return tuple(sorted(problems))
 
 

@@ -14,7 +14,7 @@ from reconciler.load.excerpt import excerpt
 from reconciler.load.files import PROMPT_SUFFIXES, PROMPTS, printable, wrong
 from reconciler.load.git_objects import Entry
 from reconciler.load.history import History, Read, once
-from reconciler.load.yaml import FORBIDDEN, LARGEST
+from reconciler.load.text import FORBIDDEN, LARGEST
 from reconciler.model.problem import Problem
 from reconciler.model.task import Template
 from reconciler.prompts import brief, builtin

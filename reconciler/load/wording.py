@@ -1,5 +1,7 @@
 """Says in our own words what a schema refused, and what to write instead. Pure."""
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -35,13 +37,15 @@ def worded(path: Path, refusal: Refusal, root: Mapping[str, Any]) -> Complaint:
             return Complaint(path, "is missing", _missing(path, rules))
         case "additionalProperties":
             return _unknown(path, rules, root)
-        case "type" if "enum" in rules and not isinstance(value, str | None):
-            return _one_of(path, rules["enum"], value)
+        case "type" if "const" in rules or ("enum" in rules and not isinstance(value, str | None)):
+            return _one_of(path, rules.get("enum") or [rules["const"]], value)
         case "type":
             types = limit if isinstance(limit, list) else [limit]
             plain = types == ["string"] and expects.startswith(("text", "a script", "one line"))
             wanted = "text" if plain else expects or " or ".join(TYPES[name] for name in types)
-            return Complaint(path, f"expected {wanted}, got {kind_of(value)}", _retyped(path, types, value, expects))
+            return Complaint(
+                path, f"expected {wanted}, got {kind_of(value)}", _retyped(path, types, value, rules, root)
+            )
         case "const" | "enum":
             known = [limit] if refusal.validator == "const" else limit
             return _one_of(path, known, value)
@@ -82,7 +86,7 @@ def kind_of(value: Any) -> str:
         return "nothing"
     if isinstance(value, bool):
         return "true or false"
-    for kind, name in ((str, "text"), (int, "a number"), (float, "a number"), (list, "a list")):
+    for kind, name in ((str, "text"), (int, "a number"), (float, "a decimal number"), (list, "a list")):
         if isinstance(value, kind):
             return name
     return "a mapping"
@@ -97,9 +101,10 @@ def _missing(path: Path, rules: Mapping[str, Any]) -> str:
 
 def _unknown(path: Path, rules: Mapping[str, Any], root: Mapping[str, Any]) -> Complaint:
     name = str(path[-1])
-    meant = closest(name, rules.get("properties", {}))
+    meant = closest(name, rules.get("properties", {})) or closest(_plain(name), rules.get("properties", {}))
     if meant:
-        return Complaint(path, "unknown key", f"did you mean {meant}?")
+        alike = "" if name.isascii() else " some letters of this one only look alike, or cannot be seen"
+        return Complaint(path, "unknown key", f"did you mean {meant}?{alike}")
     elsewhere = [place for place in _places(root, ()) if place[-1] == name and place != path]
     if elsewhere:
         return Complaint(path, "unknown key here", f"it belongs to {shown(elsewhere[0][:-1]) or 'the document itself'}")
@@ -113,10 +118,11 @@ def _places(rules: Mapping[str, Any], path: Path) -> Iterator[Path]:
         yield from _places(inner, (*path, name))
 
 
-def _retyped(path: Path, types: list[str], value: Any, expects: str) -> str:
+def _retyped(path: Path, types: list[str], value: Any, rules: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     key = next((str(part) for part in reversed(path) if isinstance(part, str)), "value")
+    expects = rules.get("x-expects", "")
     if value is None:
-        return "give it a value, or remove the key"
+        return "give it a value" if _needed(path, root) else "give it a value, or remove the key"
     if isinstance(value, bool | int | float) and "string" in types and "array" not in types:
         if "duration" in expects and not isinstance(value, bool):
             return f"give it a unit: `{key}: {value}s`"
@@ -124,26 +130,45 @@ def _retyped(path: Path, types: list[str], value: Any, expects: str) -> str:
         return f'write it in quotes: `{key}: "{plain}"`'
     if isinstance(value, str) and "boolean" in types and value.lower() in BOOLEAN_WORDS:
         return f"write true or false: `{value}` is text in YAML 1.2"
-    if isinstance(value, str) and {"integer", "number"} & set(types) and value.strip().isdigit():
-        return "write it without quotes"
+    if {"integer", "number"} & set(types) and isinstance(value, str | float):
+        digits = re.sub(r"[_, ]", "", value) if isinstance(value, str) else f"{value:.0f}"
+        if isinstance(value, float) or (digits.isascii() and digits.isdigit()):
+            return "write it without quotes" if value == digits else f"write `{key}: {digits}`"
     if isinstance(value, str) and "array" in types:
         return f"write a list: `{key}: [{'…' if sensitive(path) else quoted(value)}]`"
+    if types == ["object"] and not expects:
+        known = ", ".join(list(rules.get("properties", {}))[:8])
+        return f"its keys are {known}" if known else f"write `{key}: {{NAME: …}}`"
     return ""
+
+
+def _needed(path: Path, root: Mapping[str, Any]) -> bool:
+    """Whether the key at a path has to be there."""
+    rules = root
+    for part in path[:-1]:
+        rules = rules.get("properties", {}).get(part, {}) if isinstance(part, str) else rules.get("items", {})
+    return path[-1:] != () and path[-1] in rules.get("required", ())
 
 
 def _one_of(path: Path, known: list[Any], value: Any) -> Complaint:
     names = ", ".join(str(name) for name in known)
+    only = f"write `{path[-1]}: {known[0]}`" if len(known) == 1 else ""
     if not isinstance(value, str):
-        return Complaint(path, f"expected {names}, got {kind_of(value)}")
+        return Complaint(path, f"expected {names}, got {kind_of(value)}", only)
     meant = closest(value, [str(name) for name in known])
     given = "" if sensitive(path) else f', got "{quoted(value)}"'
-    return Complaint(path, f"expected {names}{given}", f"did you mean {meant}?" if meant else "")
+    return Complaint(path, f"expected {names}{given}", only or (f"did you mean {meant}?" if meant else ""))
 
 
 def _reshaped(value: Any, expects: str) -> str:
     if isinstance(value, str) and expects.startswith("a name of"):
-        meant = "".join(c if c.isascii() and c.isalnum() else "-" for c in value.lower()).strip("-")[:63].strip("-")
+        meant = re.sub(r"[^a-z0-9]+", "-", _plain(value.casefold())).strip("-")[:63].strip("-")
         return f"for example {meant}" if meant else ""
     if isinstance(value, str) and expects.startswith("auto,"):
         return "did you mean auto?" if closest(value, ["auto"]) else f"a script is a step: `qa: [{quoted(value)}]`"
     return ""
+
+
+def _plain(text: str) -> str:
+    """A text without accents, and without what is not ASCII."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

@@ -18,18 +18,14 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-LARGEST = 256 * 1024  # bytes
+from reconciler.load.text import Mark, Unread, conflict, text
+
 DEEPEST = 64  # containers inside each other
 MOST = 50_000  # nodes in a file
-TOO_LARGE = "split it, or keep data elsewhere"
 BIGGEST = (1 << 53) - 1  # what JSON readers keep exactly
 
 Path = tuple[str | int, ...]
 
-# What YAML refuses, and line breaks that YAML and editors count differently.
-FORBIDDEN = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|\r(?!\n)"
-)
 CONSTANTS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | dict.fromkeys(
     ("true", "True", "TRUE"), True
 )
@@ -38,8 +34,9 @@ NUMBER_START = frozenset("+-.0123456789")
 INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z")
+OPENED = ("end of stream", "stream end", "expected ',' or", "could not find expected ':'")
 COLON = "unexpected ':'"  # what the fast parser says of a colon between braces
-HINTS = {
+HINTS = {  # the first that fits
     "cannot start any token": "indent with spaces, and quote a value that starts with a special character",
     "mapping values are not allowed": "quote a value that contains `: `, and check the indentation",
     "expected key": "check the indentation of this line and the one above it",
@@ -49,14 +46,15 @@ HINTS = {
     "stream end": "a bracket or quote is not closed",
     "expected ',' or": "the bracket is not closed, or a comma is missing",
     "tab character": "indent with spaces",
+    "expected <document start>": "a new document begins with `---`",
+    "alphabetic or numeric character": "quote a text that starts with * or &",
+    "escape": "in double quotes a backslash is written `\\\\`; in single quotes it is one",
+    "hexdecimal": "in double quotes a backslash is written `\\\\`; in single quotes it is one",
+    "expected node content": "close the bracket, or quote a text that starts with a special character",
+    "comment or line break": "the text begins on the next line",
+    "incompatible YAML": "remove the line",
+    "directive": "quote a text that starts with %, or remove the line",
 }
-
-
-class Mark(NamedTuple):
-    """A place in a file, from 1."""
-
-    line: int
-    column: int
 
 
 class Fault(NamedTuple):
@@ -84,13 +82,6 @@ class Reading(NamedTuple):
     whole: bool
 
 
-class _Stop(Exception):
-    """The rest of the file cannot be read."""
-
-    def __init__(self, mark: Mark, message: str, hint: str = "") -> None:
-        self.fault = Fault(mark, (), message, hint)
-
-
 class _Frame:
     """An open mapping or sequence."""
 
@@ -116,41 +107,12 @@ def locate(data: bytes) -> list[dict[Path, Mark]]:
 
 def _build(data: bytes, builder: "_Builder") -> Reading:
     try:
-        for event in _events(_text(data)):
+        for event in _events(text(data)):
             builder.take(event)
-    except _Stop as stop:
-        return Reading(
-            tuple(builder.contents), (*builder.faults, stop.fault._replace(document=len(builder.contents))), False
-        )
+    except Unread as why:
+        fault = Fault(why.mark, (), why.message, why.hint, len(builder.contents))
+        return Reading(tuple(builder.contents), (*builder.faults, fault), False)
     return Reading(tuple(builder.contents), tuple(builder.faults), True)
-
-
-def _text(data: bytes) -> str:
-    if len(data) > LARGEST:
-        raise _Stop(
-            Mark(1, 1), f"the file has {len(data)} bytes, more than {LARGEST}", "split it, or keep data elsewhere"
-        )
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _Stop(Mark(1, 1), "the file is not UTF-8", "save it as UTF-8")
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8")
-        raise _Stop(_count(before), "the file is not UTF-8", "save it as UTF-8") from None
-    found = FORBIDDEN.search(text)
-    if found:
-        code = f"U+{ord(found[0]):04X}"
-        raise _Stop(
-            _count(text[: found.start()]),
-            f"the character {code} is not allowed in a file",
-            'write it as "\\u…" in quotes, or remove it',
-        )
-    return text
-
-
-def _count(before: str) -> Mark:
-    return Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 def _events(text: str) -> Iterator[Any]:
@@ -172,15 +134,20 @@ def _events(text: str) -> Iterator[Any]:
         raise _unreadable(error, text) from None
 
 
-def _unreadable(error: YAMLError, text: str) -> _Stop:
+def _unreadable(error: YAMLError, text: str) -> Unread:
+    left = conflict(text)
+    if left:
+        return left
     said = (error.problem or error.context or "") if isinstance(error, MarkedYAMLError) else ""
     hint = next((hint for words, hint in HINTS.items() if words in said), "")
     marks = [getattr(error, "problem_mark", None), getattr(error, "context_mark", None)]
-    if any(words in said for words in ("end of stream", "stream end", "expected ',' or")):
+    if any(words in said for words in OPENED):
         marks.reverse()  # where it was opened says more than where the file ends
     mark = marks[0] or marks[1]
     place = Mark(min(mark.line, text.count("\n")) + 1, mark.column + 1) if mark else Mark(1, 1)
-    return _Stop(place, f"this is no YAML: {said or 'it cannot be read'}", hint)
+    if "expected key" in said and text.split("\n")[place.line - 1][: place.column - 1].strip():
+        hint = "nothing may follow a closed quote or bracket; inside single quotes, ' is written ''"
+    return Unread(place, f"this is no YAML: {said or 'it cannot be read'}", hint)
 
 
 class _Builder:
@@ -206,7 +173,7 @@ class _Builder:
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
             self._node(event)
             if len(self._frames) >= DEEPEST:
-                raise _Stop(_mark(event), f"more than {DEEPEST} levels inside each other")
+                raise Unread(_mark(event), f"more than {DEEPEST} levels inside each other")
             self._frames.append(_Frame({} if kind is MappingStartEvent else [], _mark(event)))
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
             frame = self._frames.pop()
@@ -221,7 +188,7 @@ class _Builder:
     def _node(self, event: Any) -> None:
         self._nodes += 1
         if self._nodes > MOST:
-            raise _Stop(_mark(event), f"more than {MOST} values in one file", "split it")
+            raise Unread(_mark(event), f"more than {MOST} values in one file", "split it")
         frame = self._frames[-1] if self._frames else None
         if self._places and frame and isinstance(frame.container, list):
             self._here[self._path()] = _mark(event)
@@ -249,10 +216,9 @@ class _Builder:
 
     def _key(self, frame: _Frame, container: dict[str, Any], value: Any, event: Any, start: Mark | None) -> None:
         if not isinstance(value, str):
-            shown = event.value if type(event) is ScalarEvent and event.value else "this key"
-            self._fault(
-                event, "keys have to be text", f'write "{shown}": in quotes' if shown != "this key" else "", start
-            )
+            shown = event.value if type(event) is ScalarEvent else ""
+            hint = f'write "{shown[:80]}": in quotes' if shown else "quote a text that starts with { or ["
+            self._fault(event, "keys have to be text", hint, start)
             value = str(event.value) if type(event) is ScalarEvent else ""
         elif value == "<<" and event.implicit[0]:
             self._fault(event, "merge keys are refused", "write the values out")
@@ -269,11 +235,10 @@ class _Builder:
         if text[0] not in NUMBER_START:
             return text
         if INTEGER.match(text):
-            digits = text.lstrip("+-0ox")
-            if len(digits) <= 16:
-                number = int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-                if abs(number) <= BIGGEST:
-                    return number
+            base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+            digits = text.lstrip("+-0ox")  # Python refuses thousands of zeros, too
+            if len(digits) <= 18 and int(digits or "0", base) <= BIGGEST:
+                return int(digits or "0", base) * (-1 if text[0] == "-" else 1)
             self._fault(event, "this number is too large", "write it in quotes if it is text")
             return 0
         if NO_NUMBER.match(text) or (FLOAT.match(text) and float(text) in (float("inf"), float("-inf"))):
