@@ -1,4 +1,4 @@
-"""`reconciler host …`: edit Host documents; `check` and `reset`, which talk to hosts, are in host_remote."""
+"""`reconciler host …`: edit Host documents; the verbs that talk to hosts are in modules of their own."""
 
 import importlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from reconciler.cli.context import Context
 from reconciler.cli.editing import edit_options, finish, listed, open_workplace, pairs
 from reconciler.errors import ReconcilerError
 
-LAZY = ("check", "reset")
+LAZY = {"check": "host_remote", "gate": "host_gate", "reset": "host_remote"}
 
 
 class HostGroup(click.Group):
@@ -25,14 +25,14 @@ class HostGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command; None for an unknown name."""
         if cmd_name in LAZY:
-            command: click.Command = getattr(importlib.import_module("reconciler.cli.host_remote"), cmd_name)
+            command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{LAZY[cmd_name]}"), cmd_name)
             return command
         return super().get_command(ctx, cmd_name)
 
 
 @click.group(cls=HostGroup)
 def host() -> None:
-    """Add, remove, check, cordon, drain or reset hosts."""
+    """Add, remove, check, gate, cordon, drain or reset hosts."""
 
 
 @host.command()

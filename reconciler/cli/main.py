@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("logs:logs", "Print what a task's worker wrote."),
     "wait": ("wait:wait", "Wait until a task runs or has ended, or a commit was acted on."),
     "exec": ("execute:execute", "Open a shell, or run a command, where a task's worker works."),
-    "host": ("host:host", "Add, remove, check, cordon, drain or reset hosts."),
+    "host": ("host:host", "Add, remove, check, gate, cordon, drain or reset hosts."),
     "task": ("task:task", "Write, close, reopen, rerun or follow up tasks; see a prompt."),
     "suspend": ("suspend:suspend", "Start nothing more of some tasks or of the whole fleet."),
     "resume": ("suspend:resume", "Take a suspension back."),

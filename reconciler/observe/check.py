@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reconciler.model.host import Host, Transport
+from reconciler.observe import gate
 from reconciler.observe.needs import Needs
 from reconciler.observe.parse import parse_facts
+from reconciler.remote.gate import SAYS
 from reconciler.remote.transport import Remote, Unknown
 from reconciler.remote.why import clean
 
@@ -54,10 +56,10 @@ def check_host(
     reply = remote.call(host, "check", fields, deadline=deadline, repeatable=True, only=only)
     ended = clock()
     if isinstance(reply, Unknown):
-        return [*checks, Check(host.name, "login", False, reply.why)]
+        return [*checks, Check(host.name, "gate" if reply.why.startswith(SAYS) else "login", False, reply.why)]
     checks.append(Check(host.name, "login", True, f"answered in {ended - began:.2f} s"))
     if host.transport is Transport.SSH:
-        checks.append(_key(host, remote))
+        checks += [_key(host, remote), Check(host.name, "gate", *gate.verdict(remote, host, reply))]
     if reply.code != 0:
         return [*checks, Check(host.name, "workspace", False, reply.sentence("error"))]
     for line in reply.text("checks").split("\n")[:MOST]:

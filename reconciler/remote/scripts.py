@@ -12,7 +12,9 @@ VERBS: dict[str, tuple[str, ...]] = {
     "bell": ("bell.sh",),
     "check": ("report.sh", "check.sh"),
     "reset": ("lease.sh", "process.sh", "git.sh", "reset.sh"),
+    "gate": ("gate_call.sh",),
 }
+BEHIND_NO_GATE = frozenset({"gate"})  # it runs what is sent along
 OPERATIONS = ("settle", "cancel", "launch", "cleanup", "worktree")
 BEFORE = {"worktree": ("git.sh",)}  # what the file of an operation needs
 

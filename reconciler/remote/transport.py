@@ -4,14 +4,13 @@ A call that only reads (`repeatable`) is tried again on a connection of its own 
 a master that hangs, or whose host was cut off or rebooted, costs seconds then, not the host.
 """
 
-import os
 import secrets as randomness
 import shlex
 import socket
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ from pathlib import Path
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.host import Host, Transport
 from reconciler.remote import scripts
+from reconciler.remote.attempts import Attempt, attempt_all
+from reconciler.remote.environment import for_scripts, for_ssh
 from reconciler.remote.frames import Answer, Fields, Reader, decode, encode
 from reconciler.remote.masters import Masters
 from reconciler.remote.process import Call, Ended, run
@@ -32,9 +33,6 @@ LARGEST = 32 << 20  # bytes of an answer
 LARGEST_BELL = 1 << 20
 MOST_FRAMES = 20  # before the first bell
 TICK = 0.5
-LOGIN = frozenset(
-    {"HOME", "LANG", "LOGNAME", "MAIL", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR"}
-)
 
 LOCAL = ("bash", "--noprofile", "--norc", "-p", "-s")
 # Login shells differ in what they make of `$(…)` or of quotes, none in this: single quotes, then letters and digits.
@@ -102,7 +100,7 @@ class Remote:
         try:
             way = self._way(host, only)
             if not way.door:
-                here = _local_environment()
+                here = for_scripts()
                 home = Path.home()
                 ended = run(LOCAL, stdin, deadline=deadline, piped=True, environment=here, directory=home, cap=cap)
                 return decode(ended.output, nonce) or _unknown(ended, way, deadline, cap)
@@ -148,13 +146,17 @@ class Remote:
         words = [scripts.shell(), host.workspace_root, host.shell_prelude, directory, *command]
         encoded = [b64encode(word.encode()).decode() or "-" for word in words]
         if not way.door:
-            return interactive([*DECODE, "reconciler", *encoded], environment=_local_environment())
+            return interactive([*DECODE, "reconciler", *encoded], environment=for_scripts())
         line = " ".join(["exec", *DECODE[:-1], shlex.quote(DECODE[-1]), "reconciler", *encoded])
-        return interactive([*way.door.argv(None, "-t" if terminal else "-T"), line], environment=_environment())
+        return interactive([*way.door.argv(None, "-t" if terminal else "-T"), line], environment=for_ssh())
 
     def accepted_keys(self, host: Host) -> tuple[str, ...]:
         """The host keys that were accepted at the first contact, for a host that has none pinned."""
         return accepted(host, self._settings)
+
+    def attempts(self, host: Host) -> tuple[Attempt, ...]:
+        """What a gate on `host` lets through beside our scripts, tried. Raises ReconcilerError."""
+        return attempt_all(door(host, self._settings), host.port or 22, host.deadline)
 
     def close(self) -> None:
         """End channels, calls under way and shared connections: no ssh of ours is left."""
@@ -276,9 +278,9 @@ class Remote:
 
     def _open(self, way: _Way, stdin: bytes) -> Stream:
         if not way.door:
-            return Stream(LOCAL, stdin, environment=_local_environment(), directory=Path.home())
+            return Stream(LOCAL, stdin, environment=for_scripts(), directory=Path.home())
         argv = [*way.door.argv(self._masters.socket(way.door), "-T"), REMOTE_COMMAND]
-        return Stream(argv, stdin, environment=_environment())
+        return Stream(argv, stdin, environment=for_ssh())
 
 
 def _unknown(ended: Ended, way: _Way, deadline: float, cap: int) -> Unknown:
@@ -288,13 +290,3 @@ def _unknown(ended: Ended, way: _Way, deadline: float, cap: int) -> Unknown:
         return Unknown(f"timed out after {deadline:g} s")
     denied = "Permission denied (" in ended.errors or "Too many authentication failures" in ended.errors
     return Unknown(why_of(ended.errors, ended.code, pinned=bool(way.door and way.door.pinned)), denied)
-
-
-def _environment() -> Mapping[str, str]:
-    """For ssh: a plain shell for its ProxyCommand."""
-    return {**os.environ, "SHELL": "/bin/sh"}
-
-
-def _local_environment() -> Mapping[str, str]:
-    """For scripts on this machine: what a login gives, and nothing else of the controller's, such as its secrets."""
-    return {key: value for key, value in os.environ.items() if key in LOGIN or key.startswith("LC_")}

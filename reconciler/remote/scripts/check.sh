@@ -234,5 +234,6 @@ versions
 check_agents
 check_logins
 frame checks "$CHECKS"
+[[ -z ${gate_mode-} ]] || frame gate "$gate_mode$gate_list"
 report
 finish 0

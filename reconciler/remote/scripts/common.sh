@@ -8,6 +8,7 @@ shopt -s nullglob
 NL=$'\n'
 declare -A FIELD=()
 LABEL='[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
+LARGEST=$((64 << 20)) # of a payload, which is held in memory
 RUN_NAME='[a-z0-9-]+-[0-9a-f]{8}-[1-9][0-9]{0,8}'
 
 # The name and text of one frame of the answer.
@@ -36,6 +37,10 @@ receive() {
     echo 'reconciler: no payload on standard input (it has to be a pipe)' >&2
     exit 65
   fi
+  if ((10#${BASH_REMATCH[2]} > LARGEST)); then
+    echo "reconciler: the payload is larger than $LARGEST bytes" >&2
+    exit 65
+  fi
   NONCE=${BASH_REMATCH[1]} LENGTH=$((10#${BASH_REMATCH[2]})) AT=0 PAYLOAD=
   # `read` costs a system call a byte, `head` a process.
   if ((LENGTH > 1024)); then
@@ -59,6 +64,8 @@ next_field() {
   VALUE=${PAYLOAD:AT+${#line}+1:size}
   ((AT += ${#line} + size + 2))
   ((AT <= LENGTH)) && [[ ${PAYLOAD:AT-1:1} == "$NL" ]] || malformed "$line"
+  # Behind a gate (gate.sh) not every value may come in.
+  if declare -F admit >/dev/null; then admit; fi
 }
 
 malformed() {
