@@ -18,6 +18,7 @@ GLOBAL_OPTIONS = {
     "--state-dir": True,
     "--ssh-config": True,
     "--identity-file": True,
+    "--allowed-signers": True,
     "--log-format": True,
     "--log-level": True,
     "--color": False,
@@ -36,6 +37,7 @@ class Context:
     state_dir: Path | None = None
     ssh_config: Path | None = None
     identity_file: Path | None = None
+    allowed_signers: Path | None = None
     log_format: str = "text"
     log_level: str = "info"
     color: bool | None = None  # None: a terminal decides
@@ -94,6 +96,13 @@ def global_options(command: F) -> F:
             show_envvar=True,
             envvar="RECONCILER_IDENTITY_FILE",
             help="Use this key for every host.",
+        ),
+        click.option(
+            "--allowed-signers",
+            type=click.Path(path_type=Path, exists=True, dir_okay=False),
+            show_envvar=True,
+            envvar="RECONCILER_ALLOWED_SIGNERS",
+            help="Act only on commits signed by a key in this file, whatever the fleet says.",
         ),
         click.option(
             "--log-format",

@@ -35,7 +35,7 @@ def describe(context: Context, words: tuple[str, ...], refresh: bool, output: st
         found = next((row for row in rows_of(kind, ledger, cleaned=True) if row.name == names[0]), None)
         if found is None:
             known = [row.name for row in rows_of(kind, ledger, cleaned=True)]
-            raise unknown(kind, names[0], known, reader.fleet.wanted)
+            raise unknown(kind, names[0], known, reader.fleet.wanted, ledger)
         click.echo(_page(context, kind, found, ledger, output), nl=False, color=True)
 
 

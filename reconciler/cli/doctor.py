@@ -12,6 +12,8 @@ from reconciler.cli.context import Context, output_option
 from reconciler.errors import Exit, ReconcilerError
 
 if TYPE_CHECKING:
+    from reconciler.engine.desired import Wanted
+    from reconciler.model.desired import Desired
     from reconciler.observe.check import Check
 
 
@@ -49,6 +51,7 @@ def doctor(context: Context, output: str) -> int:
         checks.append(Check("", "repository", True, found))
         why = f"{errors} problems: run `reconciler validate`" if errors else "every document is valid"
         checks.append(Check("", "documents", not errors, why))
+        checks += _signed(fleet.wanted, desired)
         checks.append(_state(fleet.folder))
         revision, found_there = check_hosts(context, fleet, ())
         checks += found_there
@@ -57,6 +60,21 @@ def doctor(context: Context, output: str) -> int:
     code = Exit.OK if all(item.ok for item in checks) else Exit.PARTIAL
     print_checks(context, checks, output, code, revision)
     return code
+
+
+def _signed(wanted: "Wanted", desired: "Desired") -> "list[Check]":
+    """Whether the newest commit is acted on, where commits have to be signed."""
+    from reconciler.observe.check import Check
+    from reconciler.verify.trust import who
+
+    allowed = wanted.pinned or desired.fleet.signers
+    if desired.refused:
+        return [Check("", "signatures", False, str(desired.refused))]
+    if not allowed:
+        return []
+    name, why = who(wanted.repository, desired.revision, allowed)
+    said = f"is signed by {name}" if name else f"counts because a person vouched for it: {why}"
+    return [Check("", "signatures", True, f"{desired.revision[:12]} {said}")]
 
 
 def _state(folder: Path) -> "Check":

@@ -39,11 +39,23 @@ def finish(place: "Workplace", what: str, *, no_commit: bool, push: bool, then: 
         click.echo(f"nothing to do: {done or 'it is so already'}")
     elif saved.commit:
         click.echo(f"committed {saved.commit[:7]}: {what}{' (pushed)' if push else ''}")
+        _warn_unless_signed(place, saved.commit)
         click.echo(f"next: {then}", err=True)
     else:
         click.echo(f"changed {', '.join(saved.paths)}: {what}")
         click.echo(f"next: commit it; then {then}", err=True)
     return 0
+
+
+def _warn_unless_signed(place: "Workplace", commit: str) -> None:
+    from reconciler.cli.opening import pinned_signers
+    from reconciler.verify.trust import who
+
+    allowed = pinned_signers(click.get_current_context().find_object(Context) or Context()) or place.signers
+    why = who(place.repository, commit, allowed)[1] if allowed else ""
+    if why:
+        advice = "`git commit --amend -S` signs it, `git config commit.gpgSign true` all that follow"
+        click.echo(f"warning: {commit[:7]} will not be acted on: {why}; {advice}", err=True)
 
 
 def pairs(values: Iterable[str], option: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ def execute(context: Context, task: str, command: tuple[str, ...], run: str | No
         mine = list(ledger.run_rows(task=name))
         known = {row.name for row in ledger.task_rows()}
         if not mine and name not in known:
-            raise unknown("task", name, known, fleet.wanted)
+            raise unknown("task", name, known, fleet.wanted, ledger)
         rows = [row for row in mine if row.directory and run in (None, row.name, str(row.attempt))]
         if not rows:
             raise ReconcilerError(f"no such run of {name} is on a host: `reconciler describe task {name}` lists them")

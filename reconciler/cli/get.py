@@ -71,7 +71,7 @@ def _named(kind: str, names: Sequence[str], reader: Reader, ledger: "Ledger") ->
     known = {row.name: row for row in rows_of(kind, ledger, cleaned=True)}
     for name in names:
         if name not in known:
-            raise unknown(kind, name, known, reader.fleet.wanted)
+            raise unknown(kind, name, known, reader.fleet.wanted, ledger)
     return [known[name] for name in names]
 
 

@@ -98,7 +98,7 @@ def _pick(reader: Reader, ledger: "Ledger", name: str, wanted: str | None) -> Ru
     mine = [run for run in runs if run.task == name] or [run for run in runs if run.name == name]
     if not mine:
         known = {row.name for row in ledger.task_rows()}
-        if name not in known and not committed(reader.fleet.wanted, name):
+        if name not in known and not committed(reader.fleet.wanted, name, ledger):
             raise unknown("task", name, known | {run.task for run in runs})
     if wanted is not None:
         wanted = bare_name(wanted, "run")

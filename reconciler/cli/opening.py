@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reconciler.engine.engine import Engine
     from reconciler.engine.world import World
     from reconciler.model.rows import Event
+    from reconciler.model.trust import Signer
     from reconciler.record.claim import Holder
     from reconciler.record.ledger import Ledger
     from reconciler.record.secrets import Secrets
@@ -53,17 +54,42 @@ def open_fleet(context: Context, *, worktree: bool = False) -> Fleet:
         repository.fetch()
         ref = ref or repository.branch()
     # A detached HEAD is that commit for as long as we run, and nothing is remembered of it.
-    wanted = Wanted(repository, ref or repository.resolve(), worktree)
+    wanted = Wanted(repository, ref or repository.resolve(), worktree, pinned=pinned_signers(context))
     fleet = known.get("fleet")
     try:
         fleet = wanted.peek()
     except Invalid:
         if fleet is None:
             raise
+    if known.get("fleet") and fleet != known["fleet"] and not worktree:
+        fleet = _same_fleet(context, wanted, known["fleet"])
     if fleet is None:
         raise ReconcilerError("the fleet has no id: run `reconciler validate`")
     memo.write({"repo": repository.location, "ref": known.get("ref") or context.ref or ref, "fleet": fleet})
     return Fleet(wanted, context.state_root / "fleets" / fleet)
+
+
+def pinned_signers(context: Context) -> "tuple[Signer, ...]":
+    """The keys of `--allowed-signers`; none without it. Raises ReconcilerError."""
+    from reconciler.verify.pinned import pinned
+
+    file = context.allowed_signers
+    if file is None:
+        return ()
+    try:
+        return pinned(file.read_text(encoding="utf-8", errors="replace"), str(file), _now())
+    except OSError as problem:
+        raise ReconcilerError(f"{file} cannot be read: {problem.strerror}") from problem
+
+
+def _same_fleet(context: Context, wanted: "Wanted", known: str) -> str:
+    """The fleet's id when the newest commit has another one than is known: a commit that is refused changes none.
+
+    Else whoever can push could have the fleet met anew, with keys of their own."""
+    from reconciler.record.ledger import Ledger
+
+    with Ledger.open(context.state_root / "fleets" / known / "ledger.db", readonly=True) as ledger:
+        return wanted.newest(ledger).fleet.id
 
 
 def open_ledger(context: Context) -> "Ledger":

@@ -26,6 +26,8 @@ def plan(context: Context, detailed_exitcode: bool, out: Path | None, worktree: 
     fleet = open_fleet(context, worktree=worktree)
     with looking(context, fleet, Options()) as engine:
         report = cycle(engine)
+        if worktree and (context.allowed_signers or engine.desired.fleet.signers):
+            click.echo("note: files that are not committed have no signature: nothing was verified", err=True)
     if detailed_exitcode and report.exit_code == Exit.OK and report.plan.changes:
         report = replace(report, exit_code=int(Exit.CHANGES), exit_name="changes")
     if out:

@@ -49,7 +49,7 @@ def report_document(report: Report) -> dict[str, Any]:
     from reconciler.show.document import Ending, envelope
     from reconciler.show.plans import body
 
-    found = body(report.plan, report.outcomes)
+    found = body(report.plan, report.outcomes, report.refused)
     return envelope(found, Ending(report.exit_code, report.exit_name), report.revision)
 
 
@@ -58,7 +58,7 @@ def report_answer(report: Report) -> dict[str, Any]:
     from reconciler.clock import now
     from reconciler.show.plans import listing
 
-    text = listing(report.plan, now(), outcomes=report.outcomes)
+    text = listing(report.plan, now(), outcomes=report.outcomes, refused=report.refused)
     return {"document": report_document(report), "text": text}
 
 
@@ -70,7 +70,7 @@ def print_report(context: Context, report: Report, output: str) -> None:
     from reconciler.clock import now
     from reconciler.show.plans import listing
 
-    click.echo(listing(report.plan, now(), paper(context), report.outcomes), nl=False)
+    click.echo(listing(report.plan, now(), paper(context), report.outcomes, report.refused), nl=False)
     print_notes(report)
 
 

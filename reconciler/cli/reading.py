@@ -39,6 +39,10 @@ class Reader:
         self.renew(refresh)
 
     def __enter__(self) -> "Ledger":
+        from reconciler.show.escape import safe
+
+        if refused := self._ledger.commit_refused():
+            click.echo(f"note: {safe(refused)}", err=True)
         return self._ledger
 
     def __exit__(self, *_: object) -> None:
@@ -67,12 +71,11 @@ class Reader:
 
     @cached_property
     def _interval(self) -> float:
-        """Seconds between full looks, as the newest commit that is here says."""
-        from reconciler.load.fleet import load
-
-        wanted = self.fleet.wanted
-        loaded = load(wanted.repository, wanted.repository.resolve(wanted.ref), wanted.parser, {})
-        return float(loaded.desired.fleet.interval) if loaded.desired else 30.0
+        """Seconds between full looks, as the newest commit says that may be acted on."""
+        try:
+            return float(self.fleet.wanted.newest(self._ledger).fleet.interval)
+        except ReconcilerError:
+            return 30.0
 
 
 def kind_and_names(words: Iterable[str]) -> tuple[str, list[str]]:
@@ -96,20 +99,22 @@ def bare_name(typed: str, kind: str) -> str:
     return name
 
 
-def committed(wanted: "Wanted", task: str) -> bool:
+def committed(wanted: "Wanted", task: str, ledger: "Ledger") -> bool:
     """Whether the newest commit declares a task: it may be newer than what the ledger knows."""
     try:
-        return task in wanted.tasks()
+        return task in wanted.tasks(ledger)
     except ReconcilerError:
         return False
 
 
-def unknown(kind: str, name: str, known: Iterable[str], wanted: "Wanted | None" = None) -> ReconcilerError:
+def unknown(
+    kind: str, name: str, known: Iterable[str], wanted: "Wanted | None" = None, ledger: "Ledger | None" = None
+) -> ReconcilerError:
     """The one sentence about a name that is not there; `wanted`: where a task may be that no cycle has read."""
     from reconciler.show.escape import safe
     from reconciler.show.selector import did_you_mean
 
-    if kind == "task" and wanted is not None and committed(wanted, name):
+    if kind == "task" and wanted is not None and ledger is not None and committed(wanted, name, ledger):
         return ReconcilerError(f"no cycle has read the commit of task '{name}' yet: run `reconciler reconcile`")
     hint = did_you_mean(name, known) or f": `reconciler get {kind}s` lists them all"
     return ReconcilerError(f"there is no {kind} '{safe(name)}'{hint}")

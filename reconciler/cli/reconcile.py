@@ -19,6 +19,7 @@ from reconciler.model.change import Options
 @click.option("--allow-prune", is_flag=True, help="Approve what is held: clean up after tasks that left git.")
 @click.option("--plan", "plan_file", type=click.Path(path_type=Path, exists=True), help="Only what this plan says.")
 @click.option("--take-over", is_flag=True, help="Take the fleet from a `watch` on another machine.")
+@click.option("--trust", metavar="COMMIT", help="Vouch for this commit, signed or not: go on from it.")
 @output_option
 @click.pass_obj
 def reconcile(
@@ -30,6 +31,7 @@ def reconcile(
     allow_prune: bool,
     plan_file: Path | None,
     take_over: bool,
+    trust: str | None,
     output: str,
 ) -> int:
     """Run one cycle: make the hosts match the repository. With --wait, go on until nothing is left to do."""
@@ -48,6 +50,8 @@ def reconcile(
     uncommitted = tuple(fleet.wanted.repository.uncommitted())
     if dry_run:
         with looking(context, fleet, options) as engine:
+            if trust:
+                engine.trust(trust)
             report = cycle(engine)
         print_report(context, replace(report, uncommitted=uncommitted), output)
         return report.exit_code
@@ -57,13 +61,21 @@ def reconcile(
             world.listen, world.trouble = listener.event, listener.trouble
             engine = Engine(world, fleet.wanted, options, now)
             engine.take_over = take_over
+            if trust:
+                engine.trust(trust)
             if plan_file:
                 preview = Engine(world, fleet.wanted, options, now, acting=False)
                 cycle(preview)
                 check(plan_file, preview.desired.revision, preview.plan)
             report = converge(engine, timeout) if wait else cycle(engine)
     except Occupied as occupied:
-        request = {"allowPrune": allow_prune, "wait": wait, "timeout": timeout, "selector": selector}
+        request = {
+            "allowPrune": allow_prune,
+            "wait": wait,
+            "timeout": timeout,
+            "selector": selector,
+            "trust": trust,
+        }
         answer = ask(fleet.folder, request) if occupied.verb == "watch" and not plan_file else None
         if answer is None:
             raise

@@ -37,6 +37,7 @@ def validate(context: Context, files: tuple[str, ...], worktree: bool, output: s
 
     repository = open_repository(context.repo, context.state_root / "repositories")
     loaded, revision = _load(context, repository, worktree or bool(files) or _in_a_hook())
+    loaded = _with_signature(context, repository, loaded, revision)
     valid = problems.valid(loaded.problems)
     if output in ("json", "yaml"):
         document = envelope(problems.body(loaded.problems), OK if valid else INVALID, revision)
@@ -49,6 +50,32 @@ def validate(context: Context, files: tuple[str, ...], worktree: bool, output: s
         click.echo(problems.listing(loaded.problems, paper(context)), nl=False, color=True)
         click.echo(problems.summary(loaded.problems), err=True)
     return OK.code if valid else INVALID.code
+
+
+def _with_signature(context: Context, repository: "Repository", loaded: "Loaded", revision: str | None) -> "Loaded":
+    """Where commits have to be signed: a warning when this one is not, by the keys that it lists or that are pinned.
+
+    A warning, for what is validated is often a proposal, and it is the merge of it that gets signed."""
+    from dataclasses import replace
+
+    from reconciler.cli.opening import pinned_signers
+    from reconciler.model.problem import Problem, Severity
+    from reconciler.verify.trust import who
+
+    fleet = next((document for document in loaded.documents if document.kind == "Fleet"), None)
+    allowed = pinned_signers(context) or (loaded.desired.fleet.signers if loaded.desired else ())
+    if not allowed or fleet is None:
+        return loaded
+    if revision is None:
+        click.echo("note: files that are not committed have no signature: nothing was verified", err=True)
+        return loaded
+    _, why = who(repository, revision, allowed)
+    if not why:
+        return loaded
+    message = f"commit {revision[:12]} would not be acted on: {why}"
+    hint = "have it, or the merge of it, signed by one of these"
+    warning = Problem(fleet.source.file, fleet.source.line, 1, "spec.verify", message, hint, Severity.WARNING)
+    return replace(loaded, problems=tuple(sorted((*loaded.problems, warning))))
 
 
 def _load(context: Context, repository: "Repository", worktree: bool) -> "tuple[Loaded, str | None]":

@@ -75,12 +75,15 @@ def acted_on(wanted: "Wanted", ledger: "Ledger", commit: str) -> bool:
         return True
     if wanted.contains(commit, wanted.repository.resolve(wanted.ref)) is False:
         raise TaskFailed(f"{commit[:12]} is not part of {wanted.ref}, so nothing will act on it")
+    desired = wanted.newest(ledger)
+    if desired.refused and not wanted.contains(commit, desired.revision):
+        raise TaskFailed(str(desired.refused))
     return False
 
 
 def _task(wanted: "Wanted", ledger: "Ledger", name: str, goal: str, known: bool) -> bool:
     """Whether a task is where it is waited for; `known`: it was declared when the waiting began."""
-    declared = wanted.tasks()
+    declared = wanted.tasks(ledger)
     row = next((row for row in ledger.task_rows() if row.name == name), None)
     if name not in declared:
         if row is not None or known:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 
+from reconciler.engine.verified import Verified
 from reconciler.errors import ReconcilerError
 from reconciler.load.documents import Document, Parser
 from reconciler.load.fleet import load, load_worktree
@@ -13,6 +14,7 @@ from reconciler.load.git import Repository
 from reconciler.model.desired import Desired
 from reconciler.model.observed import Seen, Unseen
 from reconciler.model.problem import Problem
+from reconciler.model.trust import Signer
 from reconciler.record.ledger import Ledger
 
 
@@ -36,7 +38,9 @@ class Wanted:
     ref: str | None
     worktree: bool = False
     parser: Parser = field(default_factory=Parser)
-    _declared: tuple[str, Mapping[str, str]] = ("", MappingProxyType({}))
+    pinned: tuple[Signer, ...] = ()  # keys from outside the repository, which count instead of its own
+    _read: tuple[str, str] = ("", "")  # the head and the ledger's record that `_known` was made with
+    _known: Desired | None = None
     _ancestry: dict[tuple[str, str], bool | None] = field(default_factory=dict)
     _authors: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -55,19 +59,24 @@ class Wanted:
     def read(self, ledger: Ledger, known: Desired | None = None) -> tuple[Desired, tuple[Document, ...]]:
         """The newest commit that is here as Desired, and its good documents (none when it is the `known` one).
 
-        Raises Invalid, or another ReconcilerError when the repository cannot be read.
+        Where commits have to be signed, the newest of those that are; the ledger learns which one that is. Raises
+        Invalid or Refused, or another ReconcilerError when the repository cannot be read.
         """
-        commit = self.repository.resolve(self.ref)
-        if known is not None and known.revision == commit and not self.worktree:
+        head = self.repository.resolve(self.ref)
+        if known is not None and self._read == (head, ledger.verified()) and not self.worktree:
             return known, ()
         remembered = {slot: Document.from_json(json.loads(text)) for slot, text in ledger.documents().items()}
+        self._read, refusal = ("", ""), None
         if self.worktree:
             loaded = load_worktree(self.repository, self.parser, remembered)
         else:
-            loaded = load(self.repository, commit, self.parser, remembered)
+            loaded, refusal = self.verified.load(ledger, head, remembered)
         if loaded.desired is None:
             raise Invalid(loaded.problems)
-        return loaded.desired, loaded.documents
+        if refusal is None or not refusal.passing:
+            self._read = head, ledger.verified()
+        self._known = replace(loaded.desired, refused=refusal)
+        return self._known, loaded.documents
 
     def peek(self) -> str:
         """The fleet's id at the newest commit that is here. Raises Invalid when no Fleet can be read."""
@@ -79,15 +88,22 @@ class Wanted:
             raise Invalid(loaded.problems)
         return loaded.desired.fleet.id
 
-    def tasks(self) -> Mapping[str, str]:
-        """Every open or closed task at the newest commit that is here, with the digest of its first step."""
-        commit = self.repository.resolve(self.ref)
-        if self._declared[0] != commit:
-            loaded = load(self.repository, commit, self.parser, {})
-            if loaded.desired is None:
-                raise Invalid(loaded.problems)
-            self._declared = commit, {name: task.steps[0].digest for name, task in loaded.desired.tasks.items()}
-        return self._declared[1]
+    def newest(self, ledger: Ledger) -> Desired:
+        """The newest commit that is here and may be acted on, read once. Raises as `read` does."""
+        return self.read(ledger, self._known)[0]
+
+    def tasks(self, ledger: Ledger) -> Mapping[str, str]:
+        """Every open or closed task of `newest`, with the digest of its first step."""
+        return {name: task.steps[0].digest for name, task in self.newest(ledger).tasks.items()}
+
+    def trust(self, ledger: Ledger, commit: str) -> str:
+        """A person vouches for a commit of the ref. Gives its whole id. Raises ReconcilerError."""
+        return self.verified.trust(ledger, commit, self.repository.resolve(self.ref))
+
+    @cached_property
+    def verified(self) -> Verified:
+        """What follows the commits as far as they are signed."""
+        return Verified(self.repository, self.parser, self.pinned)
 
     def watched(self) -> tuple[Path, ...]:
         """The paths whose change may mean a new commit; none for a remote, which is asked instead."""

@@ -34,6 +34,8 @@ from reconciler.engine.world import World
 from reconciler.errors import LeaseLost, ReconcilerError
 from reconciler.model.change import Action, Options, Outcome, Plan
 from reconciler.model.desired import Desired
+from reconciler.model.rows import Event as Entry
+from reconciler.model.rows import EventType
 from reconciler.record.ledger import LedgerError
 
 
@@ -104,6 +106,12 @@ class Engine:
             self.hosts.of(desired)
             if self.recording:
                 self.world.remember(desired, documents, self.clock())
+
+    def trust(self, commit: str) -> None:
+        """A person vouches for a commit of the branch; the next reading goes on from it. Raises ReconcilerError."""
+        found = self.wanted.trust(self.world.ledger, commit)
+        if self.recording:
+            self.world.tell([Entry(self.clock(), EventType.APPROVED, message=f"commit {found[:12]} as verified")])
 
     def step(self, timeout: float) -> None:
         """Wait for events for at most `timeout` seconds, take them in, decide when something is new, and act."""

@@ -86,6 +86,7 @@ class Requested:
     timeout: float | None
     selector: Mapping[str, str]
     replier: Replier
+    trust: str = ""  # a commit that a person vouches for
 
 
 @dataclass(frozen=True, slots=True)

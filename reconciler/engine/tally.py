@@ -49,6 +49,7 @@ class Tally:
             problems=desired.problems,
             exit_code=int(code),
             exit_name=NAMES[code],
+            refused=desired.refused,
         )
 
     def _exit(self, desired: Desired, plan: Plan, timed_out: bool) -> Exit:
@@ -61,7 +62,7 @@ class Tally:
             return Exit.PARTIAL
         if self.waiting and any(self._failed(name, desired, plan) for name in desired.tasks):
             return Exit.TASK_FAILED
-        if any(problem.severity is Severity.ERROR for problem in desired.problems):
+        if desired.refused or any(problem.severity is Severity.ERROR for problem in desired.problems):
             return Exit.ERROR
         return Exit.OK
 

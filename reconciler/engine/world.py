@@ -50,6 +50,9 @@ class World:
             self.tell([Event(now, EventType.REVISION, message=at)])
             self.tell([Event(now, EventType.INVALID, message=text) for text in news])
         self._invalid = invalid
+        refused = str(desired.refused or "")
+        if self.ledger.refuse_commit(refused) and refused:
+            self.tell([Event(now, EventType.INVALID, message=refused)])
 
     def saw(self, host: Host, sight: Seen | Unseen, now: float) -> None:
         """Record a look at a host."""

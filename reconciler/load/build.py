@@ -7,6 +7,7 @@ from typing import Any
 from reconciler.load.build_work import agent_ref, qa, secrets, start, steps, template
 from reconciler.load.digest import rerun_key
 from reconciler.load.documents import Document
+from reconciler.load.signers import signers
 from reconciler.load.units import seconds, seconds_or_never, size
 from reconciler.load.urls import urls
 from reconciler.model.agent import Agent
@@ -29,6 +30,7 @@ def fleet(document: Document) -> Fleet:
         interval=seconds(spec.get("interval", "30s")),
         prune=Prune(prune.get("maxPercent", Prune().max_percent), prune.get("maxCount", Prune().max_count)),
         retention=Retention(retention.get("runs", Retention().runs), seconds(retention.get("age", "30d"))),
+        signers=signers(spec),
     )
 
 

@@ -24,6 +24,7 @@ from reconciler.load.git_command import RepositoryError
 from reconciler.load.git_objects import Entry
 from reconciler.load.schema import API_VERSION
 from reconciler.model.problem import Problem, Severity
+from reconciler.model.trust import Signer
 from reconciler.show.problems import one
 
 BOM = b"\xef\xbb\xbf"
@@ -97,6 +98,16 @@ class Workplace:
         self._files = {entry.path: entry.blob for entry in select(entries, repository.prefix, patterns).files}
         self._changed: dict[str, bytes | None] = {}
         self._added: list[Slot] = []
+
+    @property
+    def repository(self) -> Repository:
+        """Where the edits are committed."""
+        return self._repository
+
+    @property
+    def signers(self) -> tuple[Signer, ...]:
+        """Whose commits are acted on, as the work tree says before the edits; nobody's when everybody's are."""
+        return self._before.desired.fleet.signers if self._before.desired else ()
 
     def documents(self, kind: str) -> list[Document]:
         """The documents of a kind that stand now, by name; edits that were not saved do not show."""

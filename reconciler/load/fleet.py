@@ -12,9 +12,11 @@ from reconciler.load.git_command import RepositoryError
 from reconciler.load.git_objects import Entry
 from reconciler.load.history import History, Read, last_good, last_readable
 from reconciler.load.resolve import resolve
+from reconciler.load.signers import signers
 from reconciler.load.templates import templates
 from reconciler.model.desired import Desired
 from reconciler.model.problem import Problem
+from reconciler.model.trust import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,17 @@ def load_worktree(repository: Repository, parser: Parser, remembered: Mapping[Sl
         lambda paths: repository.history(paths, commit) if commit else iter(()),
     )
     return _load(version, parser, remembered or {})
+
+
+def signers_at(repository: Repository, commit: str, parser: Parser) -> tuple[Signer, ...] | None:
+    """Take a commit id and return whom the Fleet in it allows to make the next; None when no Fleet is read in it."""
+    entries = repository.files(commit)
+    ignore = ignore_file(entries, repository.prefix)
+    ignored = repository.read([ignore.blob])[ignore.blob] if ignore and ignore.blob else b""
+    selection = select(entries, repository.prefix, ignored)
+    files = parser.parse([(entry.path, entry.blob) for entry in selection.files], repository.read)
+    found = gather(files).good.get(FLEET)
+    return signers(found.spec) if found else None
 
 
 def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) -> Loaded:

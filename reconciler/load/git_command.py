@@ -41,7 +41,12 @@ UNATTENDED: Mapping[str, str] = {
     "GIT_PAGER": "cat",
     "GIT_EDITOR": "true",
 }
-READING: Mapping[str, str] = {**UNATTENDED, "GIT_OPTIONAL_LOCKS": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+READING: Mapping[str, str] = {
+    **UNATTENDED,
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",  # a commit is what its id says, and follows what it names
+    "GIT_GRAFT_FILE": os.devnull,
+}
 OWN_CLONE: Mapping[str, str] = {**READING, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.load import urls
+from reconciler.load import signers, urls
 from reconciler.load.complaint import Complaint, closest, quoted
 from reconciler.load.units import seconds
 
@@ -36,7 +36,7 @@ def backoff(retries: Mapping[str, Any], path: tuple[str, ...]) -> list[Complaint
 
 def _fleet(spec: Mapping[str, Any]) -> list[Complaint]:
     retries = spec.get("defaults", {}).get("task", {}).get("retries", {})
-    return backoff(retries, ("spec", "defaults", "task", "retries"))
+    return [*backoff(retries, ("spec", "defaults", "task", "retries")), *signers.complaints(spec)]
 
 
 def _host(spec: Mapping[str, Any]) -> list[Complaint]:

@@ -9,6 +9,7 @@ from reconciler.model.host import Host
 from reconciler.model.problem import Problem
 from reconciler.model.project import Project
 from reconciler.model.task import Task
+from reconciler.model.trust import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,4 @@ class Desired:
     complete: bool = True  # False: a file cannot be read to the point of knowing what it names
     problems: tuple[Problem, ...] = ()
     unreadable: tuple[str, ...] = ()  # the files that make it incomplete
+    refused: Refusal | None = None  # a newer commit, and why this one stands in its place

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.model.trust import Signer
+
 DAY = 86_400
 
 
@@ -40,3 +42,4 @@ class Fleet:
     interval: int = 30  # seconds between full looks at all hosts
     prune: Prune = Prune()
     retention: Retention = Retention()
+    signers: tuple[Signer, ...] = ()  # whose commits are acted on; none: everybody's

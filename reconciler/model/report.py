@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from reconciler.model.change import Outcome, Plan
 from reconciler.model.problem import Problem
+from reconciler.model.trust import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,4 @@ class Report:
     exit_code: int = 0
     exit_name: str = "ok"
     uncommitted: tuple[str, ...] = ()  # files changed but not committed, which nothing looked at
+    refused: Refusal | None = None  # a newer commit that is not acted on

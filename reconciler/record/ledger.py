@@ -19,11 +19,12 @@ from reconciler.record.records import Intent
 from reconciler.record.rows import RowBook
 from reconciler.record.runs import RunBook
 from reconciler.record.tasks import TaskBook
+from reconciler.record.trust import TrustBook
 
 __all__ = ["Intent", "Ledger", "LedgerError"]
 
 
-class Ledger(LeaseBook, RunBook, HostBook, TaskBook, RowBook, EventBook, ExpiryBook):
+class Ledger(LeaseBook, RunBook, HostBook, TaskBook, RowBook, EventBook, ExpiryBook, TrustBook):
     """Open it with `Ledger.open`, as a context manager."""
 
     @classmethod

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from reconciler.model.change import Action, Answer, Change, Outcome, Plan, Wait
+from reconciler.model.trust import Refusal
 from reconciler.show.document import Value
 from reconciler.show.escape import safe
 from reconciler.show.paper import PLAIN, Cell, Paper, columns
@@ -29,8 +30,10 @@ HELD_ADVICE = "Nothing of this is done before a person has looked at it."
 Pair = tuple[Change, Outcome | None]
 
 
-def body(plan: Plan, outcomes: Sequence[Outcome] = ()) -> dict[str, Value]:
-    """Take the last plan and the outcomes of all cycles; return the keys of `plan` and `reconcile`, every one there."""
+def body(plan: Plan, outcomes: Sequence[Outcome] = (), refused: Refusal | None = None) -> dict[str, Value]:
+    """Take the last plan and the outcomes of all cycles; return the keys of `plan` and `reconcile`, every one there.
+
+    `refused` is a newer commit that is not acted on."""
     pairs = _pairs(plan, outcomes)
     counted = _counts([change for change, _ in pairs])
     return {
@@ -40,6 +43,7 @@ def body(plan: Plan, outcomes: Sequence[Outcome] = ()) -> dict[str, Value]:
         "waits": [_wait(wait) for wait in plan.waits],
         "unreachable": [{"host": host, "why": why} for host, why in sorted(plan.unreachable.items())],
         "warnings": list(plan.warnings),
+        "refused": _refused(refused),
         "summary": {
             **{str(action): counted[action] for action in Action},
             "keep": plan.keeps,
@@ -50,9 +54,16 @@ def body(plan: Plan, outcomes: Sequence[Outcome] = ()) -> dict[str, Value]:
     }
 
 
-def listing(plan: Plan, now: float, paper: Paper = PLAIN, outcomes: Sequence[Outcome] = ()) -> str:
+def listing(
+    plan: Plan,
+    now: float,
+    paper: Paper = PLAIN,
+    outcomes: Sequence[Outcome] = (),
+    refused: Refusal | None = None,
+) -> str:
     """Take a plan (and its outcomes, once carried out); return all of it as text, the summary line last."""
     blocks = [
+        [f"{paper.paint('Refused:', 'bad')} {safe(str(refused))}"] if refused else [],
         [f"{paper.paint('warning:', 'warn')} {safe(text)}" for text in plan.warnings],
         _changes(_pairs(plan, outcomes), paper),
         _held(plan, paper),
@@ -142,6 +153,17 @@ def _change(change: Change, outcome: Outcome | None) -> dict[str, Value]:
         "worktree": change.worktree or None,
         "outcome": None if outcome is None else str(outcome.answer),
         "error": (outcome.note or None) if outcome is not None and failed else None,
+    }
+
+
+def _refused(refused: Refusal | None) -> Value:
+    if refused is None:
+        return None
+    return {
+        "revision": refused.revision,
+        "author": refused.author or None,
+        "why": refused.why,
+        "hint": refused.hint,
     }
 
 

@@ -91,6 +91,8 @@ class Requests:
 
     def _begin(self, engine: "Engine", request: Requested) -> None:
         try:
+            if request.trust:
+                engine.trust(request.trust)
             engine.read_commit()
         except ReconcilerError as problem:
             request.replier.reply({"error": str(problem), "code": int(problem.exit), "name": problem.name})
@@ -144,6 +146,7 @@ class Requests:
                         timeout=asked["timeout"],
                         selector=asked["selector"],
                         replier=_Connection(peer),
+                        trust=str(asked.get("trust") or ""),
                     )
                 )
 
