@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers shell unit fuzz real-agents install system hosts clean
+.PHONY: help demo test lint types layers shell audit unit fuzz real-agents install system hosts clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -11,7 +11,7 @@ help: ## Show what there is to make
 demo: $(VENV)/.installed ## Converge the quickstart fleet on this machine, and show it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
 
-test: system $(VENV)/.installed lint types layers shell unit ## Lint, types, layers, shellcheck and all tests
+test: system $(VENV)/.installed lint types layers shell audit unit ## Lint, types, layers, shellcheck, advisories and all tests
 
 $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,6 +36,9 @@ layers: $(VENV)/.installed ## import-linter: layers, purity, one door per librar
 
 shell: ## shellcheck and bash -n
 	@git ls-files '*.sh' | xargs shellcheck -S warning
+
+audit: $(VENV)/.installed ## Floors of pyproject.toml, and advisories against what an installation brings
+	@$(BIN)/python -m tests.audit
 
 # Most tests wait for something most of the time, so there are more workers than cores. Dozens of machines with their own
 # sshd share those: what failed beside them is tried once more alone.
