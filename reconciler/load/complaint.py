@@ -45,5 +45,8 @@ def closest(word: str, known: Iterable[str]) -> str:
     wanted = re.sub(r"[-_ ]", "", word).lower()
     if wanted in plain:
         return plain[wanted]
+    turned = [name for name in plain if len(name) > 2 and sorted(name) == sorted(wanted)]
+    if turned:
+        return plain[turned[0]]
     found = difflib.get_close_matches(wanted[:80], plain, n=1, cutoff=0.7)
     return plain[found[0]] if found else ""

@@ -17,11 +17,12 @@ from reconciler.load.complaint import closest
 from reconciler.load.documents import NAME, Document, Parser, Slot
 from reconciler.load.edit_render import document as rendered
 from reconciler.load.edit_text import CannotEdit, KeyPath
-from reconciler.load.files import ignore_file, printable, select
+from reconciler.load.files import printable, select
 from reconciler.load.fleet import Loaded, load_worktree
 from reconciler.load.git import Repository
 from reconciler.load.git_command import RepositoryError
 from reconciler.load.git_objects import Entry
+from reconciler.load.ignore import ignored
 from reconciler.load.schema import API_VERSION
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.trust import Signer
@@ -93,9 +94,9 @@ class Workplace:
         self._parser = Parser()
         self._before = load_worktree(repository, self._parser)
         entries, self._contents = repository.worktree_files()
-        ignore = ignore_file(entries, repository.prefix)
-        patterns = self._contents[ignore.blob] if ignore and ignore.blob else b""
-        self._files = {entry.path: entry.blob for entry in select(entries, repository.prefix, patterns).files}
+        contents = self._contents
+        left_out = ignored(entries, repository.prefix, lambda _: contents, lambda _: iter(()), self._parser)
+        self._files = {entry.path: entry.blob for entry in select(entries, repository.prefix, left_out.patterns).files}
         self._changed: dict[str, bytes | None] = {}
         self._added: list[Slot] = []
 

@@ -1,20 +1,24 @@
 """Which files of a commit are documents, and which must not be there. Pure."""
 
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
 
 from reconciler.load.git_objects import Entry
 from reconciler.load.text import LARGEST
-from reconciler.model.problem import Problem
+from reconciler.model.problem import Problem, Severity
 
 MOST = 10_000
 SUFFIXES = (".yaml", ".yml")
 PROMPTS = "prompts/"
 PROMPT_SUFFIXES = (".md.j2", ".md")  # the first one wins
 IGNORE = ".reconcilerignore"
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]"
+)  # or turning text around
 MODES = {"120000": "a symlink", "160000": "a submodule"}
 
 
@@ -26,15 +30,8 @@ class Selection(NamedTuple):
     unreadable: tuple[str, ...]
 
 
-def ignore_file(entries: Sequence[Entry], prefix: str) -> Entry | None:
-    """Return the entry of the fleet folder's `.reconcilerignore`, if it is a file of a sensible size."""
-    name = f"{prefix}{IGNORE}"
-    return next((e for e in entries if e.path == name and e.mode.startswith("100") and e.size <= LARGEST), None)
-
-
-def select(entries: Sequence[Entry], prefix: str, ignore: bytes = b"") -> Selection:
-    """Take the files of a commit, the fleet's folder, and what `.reconcilerignore` holds; return what to read."""
-    ignored = _patterns(ignore)
+def select(entries: Sequence[Entry], prefix: str, ignored: GitIgnoreSpec | None = None) -> Selection:
+    """Take the files of a commit, the fleet's folder, and what is left out of it; return what to read."""
     files: list[Entry] = []
     problems: list[Problem] = []
     unreadable: list[str] = []
@@ -43,9 +40,19 @@ def select(entries: Sequence[Entry], prefix: str, ignore: bytes = b"") -> Select
         if not path.startswith(prefix):
             continue
         inside = path[len(prefix) :]
-        if inside.startswith(".") or "/." in inside or not _concerns(entry):
+        if inside.startswith(".") or "/." in inside:
+            if inside.endswith(f"/{IGNORE}"):
+                problems.append(
+                    _warning(path, "only the one in the fleet's own folder is read", f"move its lines to {IGNORE}")
+                )
             continue
         if ignored is not None and ignored.match_file(inside):
+            continue
+        if not _concerns(entry):
+            if path.lower().endswith(SUFFIXES) and entry.mode.startswith("100"):
+                problems.append(
+                    _warning(printable(path), "the file is not read", "let its name end in .yaml, in small letters")
+                )
             continue
         refused = wrong(entry) or (len(files) >= MOST and (f"more than {MOST} files", "split the fleet"))
         if not refused:
@@ -54,14 +61,13 @@ def select(entries: Sequence[Entry], prefix: str, ignore: bytes = b"") -> Select
         unreadable.append(path)
         if len(files) < MOST or not problems or problems[-1].message != refused[0]:
             problems.append(Problem(printable(path), 1, 1, "", *refused))
-    return Selection(tuple(files), tuple(problems), tuple(unreadable))
+    return Selection(tuple(files), (*problems, *_alike(files)), tuple(unreadable))
 
 
-def prompt_files(entries: Sequence[Entry], prefix: str, ignore: bytes = b"") -> tuple[Entry, ...]:
+def prompt_files(entries: Sequence[Entry], prefix: str, ignored: GitIgnoreSpec | None = None) -> tuple[Entry, ...]:
     """Take what `select` takes and return the files that prompt templates are in, right or wrong."""
     folder = f"{prefix}{PROMPTS}"
     found = [e for e in entries if e.path.startswith(folder) and is_prompt(e.path[len(prefix) :])]
-    ignored = _patterns(ignore) if found else None
     return tuple(e for e in found if ignored is None or not ignored.match_file(e.path[len(prefix) :]))
 
 
@@ -74,11 +80,24 @@ def is_prompt(inside: str) -> bool:
 def printable(path: str) -> str:
     """Return a path as it can be shown: bytes that are not UTF-8 and control characters are written out."""
     escaped = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: f"\\x{ord(found[0]):02x}", escaped)
+    return UNSEEN.sub(
+        lambda found: f"\\u{ord(found[0]):04x}" if found[0] > "\xff" else f"\\x{ord(found[0]):02x}", escaped
+    )
 
 
-def _patterns(ignore: bytes) -> GitIgnoreSpec | None:
-    return GitIgnoreSpec.from_lines(ignore.decode("utf-8", "replace").splitlines()) if ignore.strip() else None
+def _alike(files: Sequence[Entry]) -> Iterator[Problem]:
+    """What is one file where capitals, or how an accent is written, make no difference."""
+    first: dict[str, str] = {}
+    for file in files:
+        plain = file.path if file.path.isascii() else unicodedata.normalize("NFC", file.path)
+        other = first.setdefault(plain.casefold(), file.path)
+        if other != file.path:
+            said = f"on macOS and Windows this is the same file as {printable(other)}"
+            yield _warning(file.path, said, "rename one of them")
+
+
+def _warning(path: str, message: str, hint: str) -> Problem:
+    return Problem(path, 1, 1, "", message, hint, Severity.WARNING)
 
 
 def _concerns(entry: Entry) -> bool:

@@ -1,16 +1,17 @@
 """One commit of the fleet repository becomes what is desired, or problems: the whole of loading in one place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.load.complaint import Complaint
 from reconciler.load.documents import Document, ParsedFile, Parser, Slot, capped, excerpted, locate
-from reconciler.load.files import Selection, ignore_file, printable, prompt_files, select
+from reconciler.load.files import Selection, printable, prompt_files, select
 from reconciler.load.gather import FLEET, gather, key
 from reconciler.load.git import Repository
 from reconciler.load.git_command import RepositoryError
 from reconciler.load.git_objects import Entry
-from reconciler.load.history import History, Read, last_good, last_readable
+from reconciler.load.history import History, Read, last_fit, last_good, last_readable
+from reconciler.load.ignore import ignored
 from reconciler.load.resolve import resolve
 from reconciler.load.signers import signers
 from reconciler.load.templates import templates
@@ -40,6 +41,7 @@ class _Version:
     entries: Sequence[Entry]
     read: Read
     history: History
+    at: Callable[[str], Sequence[Entry]]  # the files of an earlier commit
 
 
 def load(
@@ -54,6 +56,7 @@ def load(
         repository.files(commit),
         repository.read,
         lambda paths: repository.history(paths, commit),
+        repository.files,
     )
     return _load(version, parser, remembered or {})
 
@@ -76,6 +79,7 @@ def load_worktree(repository: Repository, parser: Parser, remembered: Mapping[Sl
         entries,
         read,
         lambda paths: repository.history(paths, commit) if commit else iter(()),
+        repository.files,
     )
     return _load(version, parser, remembered or {})
 
@@ -93,8 +97,8 @@ def signers_at(repository: Repository, commit: str, parser: Parser) -> tuple[Sig
 
 def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) -> Loaded:
     remembered = {key(slot): document for slot, document in ledger.items()}
-    ignored = _ignored(version)
-    selection = select(version.entries, version.prefix, ignored)
+    left_out = ignored(version.entries, version.prefix, version.read, version.history, parser)
+    selection = select(version.entries, version.prefix, left_out.patterns)
     files = parser.parse([(entry.path, entry.blob) for entry in selection.files], version.read)
     unreadable = (*selection.unreadable, *(file.path for file in files if not file.known))
     complete = not unreadable
@@ -113,12 +117,17 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
             slot = key(document.slot)
             if slot not in gathered.good and slot not in reasons:
                 stands[slot], reasons[slot] = document, f"{path} cannot be read"
-    prompts = prompt_files(version.entries, version.prefix, ignored)
+    prompts = prompt_files(version.entries, version.prefix, left_out.patterns)
     own = templates(prompts, version.prefix, version.read, version.history, parser)
     resolved = resolve(gathered.good, reasons, stands, remembered, complete, parser, own)
+    unfit = {slot: gathered.good[slot] for slot in sorted(resolved.unfit - remembered.keys())}
+    earlier = last_fit(unfit, version.history, lambda commit: _fit(version, commit), parser)
+    if earlier:
+        remembered |= earlier
+        resolved = resolve(gathered.good, reasons, stands, remembered, complete, parser, own)
     own.finish()
     problems = _problems(version, selection, files, [*gathered.complaints, *resolved.complaints])
-    problems = tuple(sorted((*problems, *own.problems)))
+    problems = tuple(sorted((*problems, *own.problems, *left_out.problems)))
     if FLEET not in gathered.good and FLEET not in gathered.bad:
         problems = (*problems, _no_fleet(version.prefix))
         if resolved.fleet is None and FLEET in remembered:
@@ -143,9 +152,17 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
     return Loaded(desired, resolved.documents, problems)
 
 
-def _ignored(version: _Version) -> bytes:
-    ignore = ignore_file(version.entries, version.prefix)
-    return version.read([ignore.blob])[ignore.blob] if ignore and ignore.blob else b""
+def _fit(version: _Version, commit: str) -> Mapping[Slot, Document]:
+    """The documents of an earlier commit with which nothing was wrong there, neither alone nor beside the others."""
+    entries, parser = version.at(commit), Parser()
+    left_out = ignored(entries, version.prefix, version.read, version.history, parser)
+    selection = select(entries, version.prefix, left_out.patterns)
+    files = parser.parse([(entry.path, entry.blob) for entry in selection.files], version.read)
+    gathered, complete = gather(files), not selection.unreadable and all(file.known for file in files)
+    prompts = prompt_files(entries, version.prefix, left_out.patterns)
+    own = templates(prompts, version.prefix, version.read, version.history, parser)
+    resolved = resolve(gathered.good, gathered.bad, {}, {}, complete, parser, own)
+    return {slot: document for slot, document in gathered.good.items() if slot not in resolved.unfit}
 
 
 def _declared_by(

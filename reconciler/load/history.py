@@ -1,12 +1,15 @@
 """The newest good version of what is bad now, found in the history of its files."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from reconciler.load.documents import Document, ParsedFile, Parser, Slot, parse_file
 from reconciler.load.gather import key
 
 History = Callable[[Sequence[str]], Iterator[tuple[str, Mapping[str, str]]]]
+MOST_COMMITS = 20  # loaded whole, for what does not fit the others any more
 MOST_REMEMBERED = 10_000  # answers; a daemon lives long
 Read = Callable[[Sequence[str]], Mapping[str, bytes]]
 
@@ -48,6 +51,32 @@ def last_readable(path: str, blob: str, history: History, read: Read, parser: Pa
         return tuple(found.values())
 
     found: tuple[Document, ...] = once(parser, (path, blob), walk)
+    return found
+
+
+def last_fit(
+    unfit: Mapping[Slot, Document],
+    history: History,
+    fit: Callable[[str], Mapping[Slot, Document]],
+    parser: Parser,
+) -> dict[Slot, Document]:
+    """Take documents that do not fit the others now, and how to tell which did at a commit; return those that did at
+    a commit that changed their file, the newest such version of each."""
+    found: dict[Slot, Document] = {}
+    commits = {
+        path: [commit for commit, _ in islice(history([path]), MOST_COMMITS)]
+        for path in sorted({document.source.file for document in unfit.values()})[:MOST_COMMITS]
+    }
+    looked: set[str] = set()
+    for slot, document in unfit.items():
+        for commit in commits.get(document.source.file, ()):
+            if len(looked | {commit}) > MOST_COMMITS:
+                break
+            looked.add(commit)
+            stood: Mapping[Slot, Document] = once(parser, ("fit", commit), partial(fit, commit))
+            if slot in stood:
+                found[slot] = stood[slot]
+                break
     return found
 
 

@@ -33,6 +33,7 @@ class Resolved:
     invalid: dict[str, str] = field(default_factory=dict)
     documents: tuple[Document, ...] = ()
     complaints: list[tuple[Document, Complaint]] = field(default_factory=list)
+    unfit: set[Slot] = field(default_factory=set)  # documents that are good, but not beside the others
 
 
 def resolve(
@@ -66,6 +67,7 @@ def resolve(
         unusable = _unusable(builder.task(document), templates) if slot[0] == "Task" else ""
         if unusable:
             reasons.setdefault(slot, unusable)
+    out.unfit = {slot for slot in reasons if slot in good}
     for slot, why in sorted(reasons.items()):
         present.pop(slot, None)
         last = stands.get(slot) or (remembered.get(slot) if slot in good else None)

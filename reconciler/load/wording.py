@@ -15,6 +15,7 @@ TYPES = {
     "array": "a list",
     "object": "a mapping",
 }
+KIND = re.compile(r"(?:fleet|host|project|agent|task)s?/")  # as kubectl writes names
 BOOLEAN_WORDS = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
 
 
@@ -37,8 +38,8 @@ def worded(path: Path, refusal: Refusal, root: Mapping[str, Any]) -> Complaint:
             return Complaint(path, "is missing", _missing(path, rules))
         case "additionalProperties":
             return _unknown(path, rules, root)
-        case "type" if "const" in rules or ("enum" in rules and not isinstance(value, str | None)):
-            return _one_of(path, rules.get("enum") or [rules["const"]], value)
+        case "type" if {"const", "enum"} & set(rules) and not isinstance(value, str):
+            return _one_of(path, rules.get("enum") or [rules["const"]], value, root)
         case "type":
             types = limit if isinstance(limit, list) else [limit]
             plain = types == ["string"] and expects.startswith(("text", "a script", "one line"))
@@ -48,7 +49,7 @@ def worded(path: Path, refusal: Refusal, root: Mapping[str, Any]) -> Complaint:
             )
         case "const" | "enum":
             known = [limit] if refusal.validator == "const" else limit
-            return _one_of(path, known, value)
+            return _one_of(path, known, value, root)
         case "pattern" | "minLength" if expects and value:
             given = "" if secret or not isinstance(value, str) else f', got "{quoted(value)}"'
             return Complaint(path, f"expected {expects}{given}", _reshaped(value, expects))
@@ -122,47 +123,55 @@ def _retyped(path: Path, types: list[str], value: Any, rules: Mapping[str, Any],
     key = next((str(part) for part in reversed(path) if isinstance(part, str)), "value")
     expects = rules.get("x-expects", "")
     if value is None:
-        return "give it a value" if _needed(path, root) else "give it a value, or remove the key"
+        return _nothing(path, root)
     if isinstance(value, bool | int | float) and "string" in types and "array" not in types:
         if "duration" in expects and not isinstance(value, bool):
             return f"give it a unit: `{key}: {value}s`"
         plain = "…" if sensitive(path) or isinstance(value, float) else str(value).lower()
-        return f'write it in quotes: `{key}: "{plain}"`'
+        return (
+            f'write it in quotes: "{plain}"' if isinstance(path[-1], int) else f'write it in quotes: `{key}: "{plain}"`'
+        )
     if isinstance(value, str) and "boolean" in types and value.lower() in BOOLEAN_WORDS:
         return f"write true or false: `{value}` is text in YAML 1.2"
     if {"integer", "number"} & set(types) and isinstance(value, str | float):
         digits = re.sub(r"[_, ]", "", value) if isinstance(value, str) else f"{value:.0f}"
         if isinstance(value, float) or (digits.isascii() and digits.isdigit()):
             return "write it without quotes" if value == digits else f"write `{key}: {digits}`"
+    if types == ["array"] and isinstance(value, int | float) and not sensitive(path):
+        return f"write a list: `{key}: [{value}]`"
     if isinstance(value, str) and "array" in types:
         return f"write a list: `{key}: [{'…' if sensitive(path) else quoted(value)}]`"
+    if isinstance(value, list) and types == ["string"] and expects.startswith(("text", "a script")):
+        return f"write one text; `{key}: |` begins one of several lines"
     if types == ["object"] and not expects:
         known = ", ".join(list(rules.get("properties", {}))[:8])
         return f"its keys are {known}" if known else f"write `{key}: {{NAME: …}}`"
     return ""
 
 
-def _needed(path: Path, root: Mapping[str, Any]) -> bool:
-    """Whether the key at a path has to be there."""
+def _nothing(path: Path, root: Mapping[str, Any]) -> str:
+    """What to do about a key without a value: one that has to be there cannot go."""
     rules = root
     for part in path[:-1]:
         rules = rules.get("properties", {}).get(part, {}) if isinstance(part, str) else rules.get("items", {})
-    return path[-1:] != () and path[-1] in rules.get("required", ())
+    return "give it a value" if path and path[-1] in rules.get("required", ()) else "give it a value, or remove the key"
 
 
-def _one_of(path: Path, known: list[Any], value: Any) -> Complaint:
-    names = ", ".join(str(name) for name in known)
-    only = f"write `{path[-1]}: {known[0]}`" if len(known) == 1 else ""
+def _one_of(path: Path, known: list[Any], value: Any, root: Mapping[str, Any]) -> Complaint:
+    names = [str(name) for name in known]
+    wanted = " or ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
+    hint = f"write `{path[-1]}: {names[0]}`" if len(names) == 1 else ""
     if not isinstance(value, str):
-        return Complaint(path, f"expected {names}, got {kind_of(value)}", only)
-    meant = closest(value, [str(name) for name in known])
+        hint = hint or (_nothing(path, root) if value is None else "")
+        return Complaint(path, f"expected {wanted}, got {kind_of(value)}", hint)
+    meant = closest(value, names)
     given = "" if sensitive(path) else f', got "{quoted(value)}"'
-    return Complaint(path, f"expected {names}{given}", only or (f"did you mean {meant}?" if meant else ""))
+    return Complaint(path, f"expected {wanted}{given}", hint or (f"did you mean {meant}?" if meant else ""))
 
 
 def _reshaped(value: Any, expects: str) -> str:
     if isinstance(value, str) and expects.startswith("a name of"):
-        meant = re.sub(r"[^a-z0-9]+", "-", _plain(value.casefold())).strip("-")[:63].strip("-")
+        meant = re.sub(r"[^a-z0-9]+", "-", KIND.sub("", _plain(value.casefold()))).strip("-")[:63].strip("-")
         return f"for example {meant}" if meant else ""
     if isinstance(value, str) and expects.startswith("auto,"):
         return "did you mean auto?" if closest(value, ["auto"]) else f"a script is a step: `qa: [{quoted(value)}]`"

@@ -10,7 +10,8 @@ Above the first `===` stand the problems: `file:line:column path message | hint`
 and with `-` where there is no path. Then, a line each:
 
     incomplete     nobody knows all names, so nothing may be pruned
-    gone NAME      a task that no file declares any more: the file says plainly that it is another one now
+    gone NAME      what no file declares any more: the file says plainly that it is another one now
+    new NAME       a task that a file declares well beside what is wrong (`t*`: many)
     without NAME   this file of the good fleet is not there
 
 Each `=== PATH WORDS` begins a file, `f.yaml` without a path; `\\xNN` in a path is a byte. WORDS say what no plain text can:
@@ -57,6 +58,7 @@ class Case:
     before: tuple[File, ...]
     incomplete: bool = False
     gone: frozenset[str] = field(default=frozenset())
+    new: frozenset[str] = field(default=frozenset())
     without: frozenset[bytes] = field(default=frozenset())
 
 
@@ -69,7 +71,7 @@ def read(path: Path) -> Case:
     """Take a file and return its case. Raises AssertionError for words that mean nothing."""
     top, *parts = HEAD.split(path.read_bytes())
     lines = [line for line in top.decode().splitlines() if not line.startswith("#")]
-    said = [line.split() for line in lines if re.match(r"(incomplete$|gone \S+$|without \S+$)", line)]
+    said = [line.split() for line in lines if re.match(r"(incomplete$|gone \S+$|new \S+$|without \S+$)", line)]
     problems = tuple(line for line in lines if line.split() not in said)
     now: list[File] = []
     before: list[File] = []
@@ -83,6 +85,7 @@ def read(path: Path) -> Case:
         tuple(before),
         ["incomplete"] in said,
         frozenset(words[1] for words in said if words[0] == "gone"),
+        frozenset(words[1] for words in said if words[0] == "new"),
         frozenset(words[1].encode() for words in said if words[0] == "without"),
     )
 

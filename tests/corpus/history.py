@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from .case import Case, File
+from .case import PLACE, Case, File
 
 DOCUMENT = "apiVersion: reconciler/v1\nkind: {}\nmetadata: {{name: '{}'}}\nspec: {}\n"
+READ = re.compile(rb"[!-~ ]+\.ya?ml\Z")  # names that are right
 SPECS = {
     "Fleet": "{id: 4f9d2c7e81b3}",
     "Host": "{address: good.example.org, workspaceRoot: ~/NAME}",
@@ -37,7 +38,7 @@ def good(kind: str, name: str) -> bytes:
 
 def base(case: Case) -> dict[bytes, bytes]:
     """The good fleet that a case stands in; a case about the Fleet brings its own."""
-    own = any(b"kind: Fleet" in file.content for file in case.files if len(file.content) < 10_000)
+    own = any(b"kind: Fleet" in file.content[:100] for file in case.files if file.path == PLACE.encode())
     files = {path: good(*what) for path, what in GOOD.items() if path not in case.without}
     return {path: content for path, content in files.items() if not (own and path == b"fleet.yaml")}
 
@@ -46,7 +47,7 @@ def earlier(case: Case) -> dict[bytes, bytes]:
     """What the files of a case were when all was well."""
     files = {file.path: file.content for file in case.before}
     for file in case.files[:3]:
-        if file.path not in files and file.mode == "100644" and file.path.endswith((b".yaml", b".yml")):
+        if file.path not in files and file.mode == "100644" and READ.match(file.path):
             named = NAMED.findall(file.content[:10_000]) or [(b"Task", b"a")]
             declared = dict.fromkeys((kind.decode(), name.decode()) for kind, name in named)
             files[file.path] = b"---\n".join(good(*what) for what in declared)

@@ -8,7 +8,9 @@ import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,9 +23,9 @@ from reconciler.model.desired import Desired
 from reconciler.model.host import Facts
 from reconciler.model.memory import Memory
 from reconciler.model.observed import LeaseMark, Seen
-from reconciler.model.problem import Problem
+from reconciler.model.problem import Problem, Severity
 from reconciler.model.run import RunName, RunReport
-from reconciler.show.problems import github, listing
+from reconciler.show.problems import github, listing, valid
 
 from .case import PLACE, cases
 from .history import commit_all
@@ -59,7 +61,7 @@ class Corpus:
     def outcome(self, name: str) -> Outcome:
         good, bad = self.commits[name]
         first = load(self.repository, good, Parser())
-        assert first.problems == (), first.problems
+        assert valid(first.problems), first.problems
         assert first.desired is not None
         ledger = {document.slot: Document.from_json(document.to_json()) for document in first.documents}
         known = load(self.repository, bad, Parser(), ledger)
@@ -70,7 +72,8 @@ def shown(problem: Problem) -> str:
     """A problem as cases write it."""
     place = "" if problem.file == PLACE else f"{problem.file}:"
     hint = f" | {problem.hint}" if problem.hint else ""
-    return f"{place}{problem.line}:{problem.column} {problem.path or '-'} {problem.message}{hint}"
+    warning = "warning: " if problem.severity is Severity.WARNING else ""
+    return f"{place}{problem.line}:{problem.column} {problem.path or '-'} {warning}{problem.message}{hint}"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -105,11 +108,14 @@ def test_nothing_else_is_touched(name: str, outcome: "functools._lru_cache_wrapp
         assert desired.complete is not case.incomplete
         assert desired.fleet == found.before.fleet
         for kind in ("hosts", "projects", "agents", "tasks"):
-            before: Mapping[str, object] = getattr(found.before, kind)
+            before: Mapping[str, Any] = {n: each for n, each in getattr(found.before, kind).items() if each.source.file}
             now: Mapping[str, object] = getattr(desired, kind)
             assert {each: now.get(each) for each in before if each not in case.gone} == {
                 each: thing for each, thing in before.items() if each not in case.gone
             }
+        new = set(desired.tasks) - set(found.before.tasks)
+        assert {word for word in case.new if any(fnmatch(name, word) for name in new)} == case.new
+        assert not [name for name in new if not any(fnmatch(name, word) for word in case.new)]
         assert not set(found.before.tasks) & set(desired.invalid)
         plan = decided(desired, found.before)
         removed = {change.task for change in plan.changes if change.action in (Action.CANCEL, Action.CLEANUP)}

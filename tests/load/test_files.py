@@ -4,6 +4,7 @@ import pytest
 
 from reconciler.load.files import MOST, select
 from reconciler.load.git_objects import Entry
+from reconciler.load.ignore import understood
 
 GOOD = Entry("tasks/a.yaml", "1", "100644", 10)
 REFUSED = {
@@ -38,7 +39,7 @@ def test_a_file_that_is_refused_says_why_and_is_named_as_unread(entry: Entry, me
     ],
 )
 def test_what_is_no_document_is_nobodys_business(entry: Entry) -> None:
-    assert select([entry], "", b"old/\n") == ((), (), ())
+    assert select([entry], "", understood(".reconcilerignore", b"old/\n").patterns) == ((), (), ())
 
 
 def test_ten_thousand_files_are_read_and_one_problem_tells_of_the_rest() -> None:
@@ -51,5 +52,9 @@ def test_ten_thousand_files_are_read_and_one_problem_tells_of_the_rest() -> None
 
 def test_patterns_are_those_of_gitignore_below_the_fleets_folder() -> None:
     entries = [Entry(f"web/{name}", "1", "100644", 1) for name in ("a.yaml", "x/a.yaml", "x/keep.yaml", "b.yml")]
-    found = select([*entries, Entry("a.yaml", "1", "100644", 1)], "web/", b"# no\n/a.yaml\nx/*\n!x/keep.yaml\n\xff\n")
+    found = select(
+        [*entries, Entry("a.yaml", "1", "100644", 1)],
+        "web/",
+        understood(".reconcilerignore", b"# no\n/a.yaml\nx/*\n!x/keep.yaml\n").patterns,
+    )
     assert [file.path for file in found.files] == ["web/x/keep.yaml", "web/b.yml"]

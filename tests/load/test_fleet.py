@@ -385,3 +385,23 @@ def test_documents_survive_the_ledger(work: Work) -> None:
     for document in found.documents:
         copy = Document.from_json(document.to_json())
         assert copy.to_json() == document.to_json()
+
+
+def test_what_does_not_fit_the_others_stands_as_it_did_when_it_fitted_even_without_a_ledger(work: Work) -> None:
+    loaded(work, {**BASE, "a.yaml": task("a", run="first")})
+    loaded(work, {"a.yaml": task("a", "dependsOn: [b]", run="second"), "b.yaml": task("b")})
+    gone = loaded(work, {"b.yaml": None})
+    assert gone.desired
+    assert gone.desired.tasks["a"].script == "second"  # it was right when it was written
+    edited = loaded(work, {"a.yaml": task("a", "dependsOn: [b]", run="third")})
+    assert edited.desired
+    assert edited.desired.tasks["a"].script == "second"
+    assert list(edited.desired.frozen) == ["a"]
+
+
+def test_a_host_that_does_not_fit_the_others_is_still_asked(work: Work) -> None:
+    loaded(work, {"fleet.yaml": FLEET, "here.yaml": host("here", "transport: local")})
+    found = loaded(work, {"hosts.yaml": HOST})
+    assert said(found) == ["here.yaml:4:1: spec.address: is missing: a local host beside others needs it"]
+    assert found.desired
+    assert sorted(found.desired.hosts) == ["box1", "here"]

@@ -1,0 +1,77 @@
+"""What `.reconcilerignore` leaves out; one that is wrong now stands as it was, so that nothing begins that it hid."""
+
+import re
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pathspec import GitIgnoreSpec
+
+from reconciler.load.documents import MOST_PROBLEMS, Parser
+from reconciler.load.excerpt import excerpt
+from reconciler.load.files import IGNORE, wrong
+from reconciler.load.git_objects import Entry
+from reconciler.load.history import History, Read, once
+from reconciler.load.text import Unread, text
+from reconciler.model.problem import Problem
+
+
+class Ignored(NamedTuple):
+    """The patterns, None when there are none, and what is wrong with them."""
+
+    patterns: GitIgnoreSpec | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def ignored(entries: Sequence[Entry], prefix: str, read: Read, history: History, parser: Parser) -> Ignored:
+    """Take the files of a commit, the fleet's folder, and how to read files and their past; return what is left out."""
+    path = f"{prefix}{IGNORE}"
+    entry = next((entry for entry in entries if entry.path == path), None)
+    if entry is None:
+        return Ignored()
+    said = wrong(entry)
+    if said:
+        now = Ignored(None, (Problem(path, 1, 1, "", said[0], "write the patterns into a file of that name"),))
+    else:
+        now = understood(path, read([entry.blob])[entry.blob])
+    if not now.problems:
+        return now
+
+    def walk() -> Ignored | None:
+        for _commit, blobs in history([path]):
+            for blob in blobs.values():
+                before = understood(path, read([blob])[blob])
+                if not before.problems:
+                    return before
+        return None
+
+    last: Ignored | None = once(parser, ("ignore", path, entry.blob), walk)
+    return now._replace(patterns=last.patterns) if last else now
+
+
+def understood(path: str, data: bytes) -> Ignored:
+    """Take the path and bytes of a `.reconcilerignore`; return its patterns but for those that mean nothing."""
+    try:
+        lines = text(data).splitlines()
+    except Unread as why:
+        return Ignored(None, (Problem(path, *why.mark, "", why.message, why.hint),))
+    wrong_ones = [number for number, line in enumerate(lines, 1) if not _is_pattern(line)]
+    good = [line for number, line in enumerate(lines, 1) if number not in wrong_ones]
+    hint = "write it as in .gitignore, or remove the line"
+    problems = (
+        Problem(path, number, 1, "", "this pattern is not understood", hint, excerpt=excerpt(lines, number))
+        for number in wrong_ones[:MOST_PROBLEMS]
+    )
+    return Ignored(GitIgnoreSpec.from_lines(good) if any(map(str.strip, good)) else None, tuple(problems))
+
+
+def _is_pattern(line: str) -> bool:
+    if not line.strip() or line.startswith("#"):
+        return True
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            (pattern,) = GitIgnoreSpec.from_lines([line]).patterns
+        except (ValueError, re.error, FutureWarning):
+            return False
+    return pattern.include is not None
