@@ -95,8 +95,8 @@ class Workplace:
         self._before = load_worktree(repository, self._parser)
         entries, self._contents = repository.worktree_files()
         contents = self._contents
-        left_out = ignored(entries, repository.prefix, lambda _: contents, lambda _: iter(()), self._parser)
-        self._files = {entry.path: entry.blob for entry in select(entries, repository.prefix, left_out.patterns).files}
+        ignoring = ignored(entries, repository.prefix, lambda _: contents, lambda _: iter(()), self._parser)
+        self._files = {entry.path: entry.blob for entry in select(entries, repository.prefix, ignoring.left_out).files}
         self._changed: dict[str, bytes | None] = {}
         self._added: list[Slot] = []
 

@@ -2,10 +2,8 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
-
-from pathspec import GitIgnoreSpec
 
 from reconciler.load.git_objects import Entry
 from reconciler.load.text import LARGEST
@@ -22,6 +20,14 @@ UNSEEN = re.compile(
 MODES = {"120000": "a symlink", "160000": "a submodule"}
 
 
+LeftOut = Callable[[str], bool]  # of a path below the fleet's folder
+
+
+def nothing(_path: str) -> bool:
+    """What is left out where nothing says what."""
+    return False
+
+
 class Selection(NamedTuple):
     """The files to read, the problems of the others, and the paths that hold nobody knows what."""
 
@@ -30,7 +36,7 @@ class Selection(NamedTuple):
     unreadable: tuple[str, ...]
 
 
-def select(entries: Sequence[Entry], prefix: str, ignored: GitIgnoreSpec | None = None) -> Selection:
+def select(entries: Sequence[Entry], prefix: str, left_out: LeftOut = nothing) -> Selection:
     """Take the files of a commit, the fleet's folder, and what is left out of it; return what to read."""
     files: list[Entry] = []
     problems: list[Problem] = []
@@ -46,7 +52,7 @@ def select(entries: Sequence[Entry], prefix: str, ignored: GitIgnoreSpec | None 
                     _warning(path, "only the one in the fleet's own folder is read", f"move its lines to {IGNORE}")
                 )
             continue
-        if ignored is not None and ignored.match_file(inside):
+        if left_out(inside):
             continue
         if not _concerns(entry):
             if path.lower().endswith(SUFFIXES) and entry.mode.startswith("100"):
@@ -64,11 +70,11 @@ def select(entries: Sequence[Entry], prefix: str, ignored: GitIgnoreSpec | None 
     return Selection(tuple(files), (*problems, *_alike(files)), tuple(unreadable))
 
 
-def prompt_files(entries: Sequence[Entry], prefix: str, ignored: GitIgnoreSpec | None = None) -> tuple[Entry, ...]:
+def prompt_files(entries: Sequence[Entry], prefix: str, left_out: LeftOut = nothing) -> tuple[Entry, ...]:
     """Take what `select` takes and return the files that prompt templates are in, right or wrong."""
     folder = f"{prefix}{PROMPTS}"
     found = [e for e in entries if e.path.startswith(folder) and is_prompt(e.path[len(prefix) :])]
-    return tuple(e for e in found if ignored is None or not ignored.match_file(e.path[len(prefix) :]))
+    return tuple(e for e in found if not left_out(e.path[len(prefix) :]))
 
 
 def is_prompt(inside: str) -> bool:

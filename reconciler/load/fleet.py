@@ -87,9 +87,10 @@ def load_worktree(repository: Repository, parser: Parser, remembered: Mapping[Sl
 def signers_at(repository: Repository, commit: str, parser: Parser) -> tuple[Signer, ...] | None:
     """Take a commit id and return whom the Fleet in it allows to make the next; None when no Fleet is read in it."""
     entries = repository.files(commit)
-    ignore = ignore_file(entries, repository.prefix)
-    ignored = repository.read([ignore.blob])[ignore.blob] if ignore and ignore.blob else b""
-    selection = select(entries, repository.prefix, ignored)
+    ignoring = ignored(
+        entries, repository.prefix, repository.read, lambda paths: repository.history(paths, commit), parser
+    )
+    selection = select(entries, repository.prefix, ignoring.left_out)
     files = parser.parse([(entry.path, entry.blob) for entry in selection.files], repository.read)
     found = gather(files).good.get(FLEET)
     return signers(found.spec) if found else None
@@ -97,8 +98,8 @@ def signers_at(repository: Repository, commit: str, parser: Parser) -> tuple[Sig
 
 def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) -> Loaded:
     remembered = {key(slot): document for slot, document in ledger.items()}
-    left_out = ignored(version.entries, version.prefix, version.read, version.history, parser)
-    selection = select(version.entries, version.prefix, left_out.patterns)
+    ignoring = ignored(version.entries, version.prefix, version.read, version.history, parser)
+    selection = select(version.entries, version.prefix, ignoring.left_out)
     files = parser.parse([(entry.path, entry.blob) for entry in selection.files], version.read)
     unreadable = (*selection.unreadable, *(file.path for file in files if not file.known))
     complete = not unreadable
@@ -117,7 +118,7 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
             slot = key(document.slot)
             if slot not in gathered.good and slot not in reasons:
                 stands[slot], reasons[slot] = document, f"{path} cannot be read"
-    prompts = prompt_files(version.entries, version.prefix, left_out.patterns)
+    prompts = prompt_files(version.entries, version.prefix, ignoring.left_out)
     own = templates(prompts, version.prefix, version.read, version.history, parser)
     resolved = resolve(gathered.good, reasons, stands, remembered, complete, parser, own)
     unfit = {slot: gathered.good[slot] for slot in sorted(resolved.unfit - remembered.keys())}
@@ -127,7 +128,7 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
         resolved = resolve(gathered.good, reasons, stands, remembered, complete, parser, own)
     own.finish()
     problems = _problems(version, selection, files, [*gathered.complaints, *resolved.complaints])
-    problems = tuple(sorted((*problems, *own.problems, *left_out.problems)))
+    problems = tuple(sorted((*problems, *own.problems, *ignoring.problems)))
     if FLEET not in gathered.good and FLEET not in gathered.bad:
         problems = (*problems, _no_fleet(version.prefix))
         if resolved.fleet is None and FLEET in remembered:
@@ -155,11 +156,11 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
 def _fit(version: _Version, commit: str) -> Mapping[Slot, Document]:
     """The documents of an earlier commit with which nothing was wrong there, neither alone nor beside the others."""
     entries, parser = version.at(commit), Parser()
-    left_out = ignored(entries, version.prefix, version.read, version.history, parser)
-    selection = select(entries, version.prefix, left_out.patterns)
+    ignoring = ignored(entries, version.prefix, version.read, version.history, parser)
+    selection = select(entries, version.prefix, ignoring.left_out)
     files = parser.parse([(entry.path, entry.blob) for entry in selection.files], version.read)
     gathered, complete = gather(files), not selection.unreadable and all(file.known for file in files)
-    prompts = prompt_files(entries, version.prefix, left_out.patterns)
+    prompts = prompt_files(entries, version.prefix, ignoring.left_out)
     own = templates(prompts, version.prefix, version.read, version.history, parser)
     resolved = resolve(gathered.good, gathered.bad, {}, {}, complete, parser, own)
     return {slot: document for slot, document in gathered.good.items() if slot not in resolved.unfit}

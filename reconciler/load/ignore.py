@@ -9,7 +9,7 @@ from pathspec import GitIgnoreSpec
 
 from reconciler.load.documents import MOST_PROBLEMS, Parser
 from reconciler.load.excerpt import excerpt
-from reconciler.load.files import IGNORE, wrong
+from reconciler.load.files import IGNORE, LeftOut, nothing, wrong
 from reconciler.load.git_objects import Entry
 from reconciler.load.history import History, Read, once
 from reconciler.load.text import Unread, text
@@ -17,9 +17,9 @@ from reconciler.model.problem import Problem
 
 
 class Ignored(NamedTuple):
-    """The patterns, None when there are none, and what is wrong with them."""
+    """What is left out, and what is wrong with how that is said."""
 
-    patterns: GitIgnoreSpec | None = None
+    left_out: LeftOut = nothing
     problems: tuple[Problem, ...] = ()
 
 
@@ -31,7 +31,7 @@ def ignored(entries: Sequence[Entry], prefix: str, read: Read, history: History,
         return Ignored()
     said = wrong(entry)
     if said:
-        now = Ignored(None, (Problem(path, 1, 1, "", said[0], "write the patterns into a file of that name"),))
+        now = Ignored(nothing, (Problem(path, 1, 1, "", said[0], "write the patterns into a file of that name"),))
     else:
         now = understood(path, read([entry.blob])[entry.blob])
     if not now.problems:
@@ -46,7 +46,7 @@ def ignored(entries: Sequence[Entry], prefix: str, read: Read, history: History,
         return None
 
     last: Ignored | None = once(parser, ("ignore", path, entry.blob), walk)
-    return now._replace(patterns=last.patterns) if last else now
+    return now._replace(left_out=last.left_out) if last else now
 
 
 def understood(path: str, data: bytes) -> Ignored:
@@ -54,7 +54,7 @@ def understood(path: str, data: bytes) -> Ignored:
     try:
         lines = text(data).splitlines()
     except Unread as why:
-        return Ignored(None, (Problem(path, *why.mark, "", why.message, why.hint),))
+        return Ignored(nothing, (Problem(path, *why.mark, "", why.message, why.hint),))
     wrong_ones = [number for number, line in enumerate(lines, 1) if not _is_pattern(line)]
     good = [line for number, line in enumerate(lines, 1) if number not in wrong_ones]
     hint = "write it as in .gitignore, or remove the line"
@@ -62,7 +62,7 @@ def understood(path: str, data: bytes) -> Ignored:
         Problem(path, number, 1, "", "this pattern is not understood", hint, excerpt=excerpt(lines, number))
         for number in wrong_ones[:MOST_PROBLEMS]
     )
-    return Ignored(GitIgnoreSpec.from_lines(good) if any(map(str.strip, good)) else None, tuple(problems))
+    return Ignored(GitIgnoreSpec.from_lines(good).match_file if any(map(str.strip, good)) else nothing, tuple(problems))
 
 
 def _is_pattern(line: str) -> bool:

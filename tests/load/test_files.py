@@ -39,7 +39,7 @@ def test_a_file_that_is_refused_says_why_and_is_named_as_unread(entry: Entry, me
     ],
 )
 def test_what_is_no_document_is_nobodys_business(entry: Entry) -> None:
-    assert select([entry], "", understood(".reconcilerignore", b"old/\n").patterns) == ((), (), ())
+    assert select([entry], "", understood(".reconcilerignore", b"old/\n").left_out) == ((), (), ())
 
 
 def test_ten_thousand_files_are_read_and_one_problem_tells_of_the_rest() -> None:
@@ -55,6 +55,6 @@ def test_patterns_are_those_of_gitignore_below_the_fleets_folder() -> None:
     found = select(
         [*entries, Entry("a.yaml", "1", "100644", 1)],
         "web/",
-        understood(".reconcilerignore", b"# no\n/a.yaml\nx/*\n!x/keep.yaml\n").patterns,
+        understood(".reconcilerignore", b"# no\n/a.yaml\nx/*\n!x/keep.yaml\n").left_out,
     )
     assert [file.path for file in found.files] == ["web/x/keep.yaml", "web/b.yml"]
