@@ -146,7 +146,7 @@ class Requests:
                         timeout=asked["timeout"],
                         selector=asked["selector"],
                         replier=_Connection(peer),
-                        trust=str(asked.get("trust") or ""),
+                        trust=asked["trust"],
                     )
                 )
 
@@ -156,12 +156,21 @@ def asked_for(line: bytes) -> dict[str, Any] | None:
     try:
         asked = json.loads(line)
         wait, approved, timeout, selector = (asked[key] for key in ("wait", "allowPrune", "timeout", "selector"))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        trust = asked.get("trust") or ""
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     patient = timeout is None or (type(timeout) in (int, float) and 0 <= timeout < LATEST)
     if not patient or not isinstance(selector, dict) or not all(isinstance(word, str) for word in selector.values()):
         return None
-    return {"wait": bool(wait), "allowPrune": bool(approved), "timeout": timeout, "selector": selector}
+    if not isinstance(trust, str):
+        return None
+    return {
+        "wait": bool(wait),
+        "allowPrune": bool(approved),
+        "timeout": timeout,
+        "selector": selector,
+        "trust": trust,
+    }
 
 
 def ask(folder: Path, request: Mapping[str, Any]) -> dict[str, Any] | None:
