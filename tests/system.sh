@@ -4,6 +4,7 @@ set -euo pipefail
 declare -A packages=(
   [sshd]=openssh-server [ssh]=openssh-client [git]=git [shellcheck]=shellcheck
   [ip]=iproute2 [iptables]=iptables [flock]=util-linux [setsid]=util-linux [gh]=gh
+  [gpg]=gnupg [gpgconf]=gnupg [openssl]=openssl
 )
 missing=()
 for program in "${!packages[@]}"; do

@@ -1,10 +1,10 @@
 """Keys that are pinned outside the repository: lines as in git's allowed_signers, and armored GPG keys. Pure."""
 
 import re
-import shlex
 from datetime import UTC, datetime
 
 from reconciler.errors import UsageError
+from reconciler.load.complaint import quoted
 from reconciler.load.signers import is_armor, read_key
 from reconciler.model.trust import Signer
 
@@ -39,10 +39,9 @@ def pinned(text: str, name: str, now: float) -> tuple[Signer, ...]:
 
 def _line(line: str, now: float) -> list[Signer]:
     """`principals [options] type base64 [comment]`, as ssh-keygen(1) says."""
-    try:
-        principals, *words = shlex.split(line, posix=False)
-    except ValueError:
-        raise ValueError("a quote is not closed") from None
+    if line.count('"') % 2:
+        raise ValueError("a quote is not closed")
+    principals, *words = re.findall(r'(?:[^\s"]|"[^"]*")+', line)
     options = words.pop(0) if words and not _is_type(words[0]) else ""
     if len(words) < 2:
         raise ValueError("write it like `jane@example.org ssh-ed25519 AAAA…`, or an armored GPG key")
@@ -60,7 +59,9 @@ def _line(line: str, now: float) -> list[Signer]:
                 if now >= _time(value):
                     return []
             case _:
-                raise ValueError(f"the option {word} is not known here: list the key itself, with valid-before at most")
+                raise ValueError(
+                    f"the option {quoted(word)} is not known here: list the key itself, with valid-before at most"
+                )
     key = " ".join(words[:2])
     read_key(key)
     return [Signer(principals.strip('"'), key)]
@@ -73,7 +74,10 @@ def _is_type(word: str) -> bool:
 def _time(value: str) -> float:
     found = TIME.match(value)
     if not found:
-        raise ValueError(f"{value} is no time: write YYYYMMDD or YYYYMMDDHHMMSSZ")
-    numbers = [int(part or 0) for part in found.groups()[:6]]
-    local = datetime(*numbers, tzinfo=UTC)  # type: ignore[misc, arg-type]
-    return (local if found[7] else local.replace(tzinfo=None)).timestamp()
+        raise ValueError(f"{quoted(value)} is no time: write YYYYMMDD or YYYYMMDDHHMMSSZ")
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        return (moment if found[7] else moment.replace(tzinfo=None)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{quoted(value)} is no time: write YYYYMMDD or YYYYMMDDHHMMSSZ") from None
