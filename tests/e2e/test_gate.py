@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -144,7 +143,6 @@ def test_check_fails_where_the_gate_is_older_than_the_controller(bound: Bound) -
         assert "Is the gate older than the controller?" in json.dumps(waits["unreachable"])
     finally:
         bound.install()
-    assert bound.check()[0] == "ok"
     assert file.read_text() == whole
 
 
@@ -216,11 +214,9 @@ ATTACKS: Mapping[str, Attack] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-@pytest.mark.parametrize("name", ["bound", "looker"])
-def test_an_attack_with_the_key_is_refused(bound: Bound, name: str, attack: Attack) -> None:
-    key = {"bound": bound.bound, "looker": bound.looker}[name]
+def test_an_attack_with_the_key_is_refused(bound: Bound, attack: Attack) -> None:
     words = [word.replace("{port}", str(bound.host.port)) for word in attack.words]
-    done = bound.ssh(key, *words, stdin=attack.stdin)
+    done = bound.ssh(bound.bound, *words, stdin=attack.stdin)
     assert done.returncode != 0
     assert attack.says in done.stderr.decode()
     assert b"SSH-" not in done.stdout
@@ -249,6 +245,8 @@ def test_a_key_that_looks_sees_and_launches_nothing(bound: Bound) -> None:
     fleet.environment["RECONCILER_IDENTITY_FILE"] = str(bound.looker)
     fleet.task("never", f"touch ~/{CANARY}")
     fleet.commit()
+    planned = fleet.json("plan")
+    assert [change["task"] for change in planned["changes"] if change["action"] == "launch"] == ["never"]
     report = fleet.json("reconcile", check=None)
     assert report["exit"]["code"] != 0
     assert "may not run this script" in json.dumps(report)
@@ -258,7 +256,6 @@ def test_a_key_that_looks_sees_and_launches_nothing(bound: Bound) -> None:
         stdin = scripts.script(verb).encode() + b"n0nce %d\n" % len(payload) + payload
         done = bound.ssh(bound.looker, "127.0.0.1", REMOTE_COMMAND, stdin=stdin)
         assert b"may not run this script" in done.stderr, verb
-    time.sleep(0.5)
     assert not (bound.host.home / CANARY).exists()
     fleet.remove("tasks/never.yaml")
     fleet.commit()
