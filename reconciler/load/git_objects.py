@@ -76,8 +76,10 @@ class Objects:
         return self._git("rev-parse", "--is-shallow-repository").text == "true"
 
     def history(self, paths: Sequence[str], commit: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-        """Yield the commits that touched one of the paths, newest first, each with the blob of every path it had."""
-        output = self._read("rev-list", f"--max-count={HISTORY}", object_id(commit), "--", *paths)
+        """Yield the commits that touched one of the paths, newest first, each with the blob of every path it had.
+
+        Those of the branch itself: what a merged branch held on its way was never what the fleet asked for."""
+        output = self._read("rev-list", "--first-parent", f"--max-count={HISTORY}", object_id(commit), "--", *paths)
         for found in output.text.split():
             listed = self._read("ls-tree", "-r", "-z", "--full-tree", found, "--", *paths)
             blobs = {}

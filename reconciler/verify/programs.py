@@ -3,8 +3,8 @@
 import base64
 import os
 import textwrap
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -50,7 +50,7 @@ class Checker:
         """Return which of those allowed has signed a commit. Raises Odd when nobody has, CannotStart without gpg."""
         found, signers = signature(commit), tuple(allowed)
         if signers not in self._keys:
-            self._keys[signers] = [(signer.name, read_key(signer.key)) for signer in signers]
+            self._keys[signers] = list(_readable(signers))
         keys = self._keys[signers]
         if found.kind == "ssh":
             return _ssh(found, commit.payload, {key.data: (name, key) for name, key in keys if key.kind == "ssh"})
@@ -66,6 +66,13 @@ class Checker:
                     _run([*GPG, "--homedir", str(home), "--import"], key.data, home)
             self._homes[signers] = home
         return self._homes[signers]
+
+
+def _readable(signers: Sequence[Signer]) -> Iterator[tuple[str, Key]]:
+    """The keys; what an older version remembered and this one cannot read has signed nothing."""
+    for signer in signers:
+        with suppress(ValueError):
+            yield signer.name, read_key(signer.key)
 
 
 def _ssh(found: Signature, payload: bytes, keys: Mapping[bytes, tuple[str, Key]]) -> str:

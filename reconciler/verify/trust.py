@@ -9,12 +9,13 @@ from reconciler.model.trust import Refusal, Signer
 from reconciler.remote.process import CannotStart
 from reconciler.verify.history import commit, way
 from reconciler.verify.programs import Checker
-from reconciler.verify.signature import Commit, Odd
+from reconciler.verify.signature import Commit, Odd, read
 
 UNSIGNED = (
     "sign it (`git commit --amend -S`) and push it again, or `reconciler reconcile --trust {commit}` once it was read"
 )
 REWRITTEN = "push a branch that contains it, or `reconciler reconcile --trust {commit}` once it was read"
+TOGETHER = 100  # commits read in one call
 SHALLOW = "clone with full history (`fetch-depth: 0`)"
 
 Allowed = tuple[Signer, ...]
@@ -44,7 +45,7 @@ class Record:
 def meet(repository: Repository, head: str, allowed: Allowed) -> Refusal | None:
     """First contact: return why the head is not signed by somebody allowed; None when it is."""
     with Checker() as checker:
-        return _refusal(repository, head, allowed, checker, "")
+        return _refusal(head, repository.read([head])[head], allowed, checker, "")
 
 
 def follow(
@@ -60,11 +61,13 @@ def follow(
     if path is None:
         return record, _rewritten(repository, head, record.commit)
     with Checker() as checker:
-        for each in path:
+        for index, each in enumerate(path):
             allowed = pinned or record.signers
             if not allowed:
                 return record, None
-            refusal = _refusal(repository, each, allowed, checker, record.commit)
+            if index % TOGETHER == 0:
+                contents = repository.read(path[index : index + TOGETHER])
+            refusal = _refusal(each, contents[each], allowed, checker, record.commit)
             if refusal:
                 return record, refusal
             told = declared(each)
@@ -81,12 +84,12 @@ def who(repository: Repository, commit_id: str, allowed: Sequence[Signer]) -> tu
         return "", str(problem)
 
 
-def _refusal(repository: Repository, commit_id: str, allowed: Allowed, checker: Checker, stands: str) -> Refusal | None:
+def _refusal(commit_id: str, content: bytes, allowed: Allowed, checker: Checker, stands: str) -> Refusal | None:
     """Why a commit is not acted on; None when it is right and follows the one that `stands`."""
     found = Commit(commit_id, (), "", b"", "")
     hint = UNSIGNED.format(commit=commit_id[:12])
     try:
-        found = commit(repository, commit_id)
+        found = read(commit_id, content)
         if stands and stands not in found.parents:
             raise Odd("git says that it follows a commit which it does not name")
         checker.signer(found, allowed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.load.repositories import Work
 
-PEOPLE = "Ada <ada@example.org>"
+MAKE = ("gpg", "--batch", "--passphrase", "")  # without one, nothing has to be worked out to protect a key
 
 
 class Keys:
@@ -16,7 +16,6 @@ class Keys:
         self.folder = folder
         self.home = folder / "gnupg"
         self.home.mkdir(parents=True, mode=0o700)
-        (self.home / "gpg.conf").write_text("pinentry-mode loopback\npassphrase ''\n")
         self._public: dict[str, str] = {}
 
     def close(self) -> None:
@@ -32,7 +31,7 @@ class Keys:
 
     def gpg(self, name: str, algorithm: str = "ed25519", expires: str = "never") -> str:
         """Make a key of GPG; gives it armored."""
-        self._run("gpg", "--batch", "--quick-gen-key", f"{name} <{name}@example.org>", algorithm, "cert,sign", expires)
+        self._run(*MAKE, "--quick-gen-key", f"{name} <{name}@example.org>", algorithm, "cert,sign", expires)
         return self.exported(name)
 
     def exported(self, name: str) -> str:

@@ -13,7 +13,7 @@ from reconciler.load.signers import read_key
 from reconciler.model.trust import Signer
 from reconciler.verify.trust import who
 from tests.load.repositories import Work
-from tests.verify.keys import Keys, raw, signed, written
+from tests.verify.keys import MAKE, Keys, raw, signed, written
 
 BLOCK = re.compile(rb"gpgsig (.*?\n)(?! )", re.DOTALL)
 
@@ -72,7 +72,7 @@ def test_a_key_on_a_token_counts(work: Work, keys: Keys, tmp_path: Path) -> None
 
 def test_every_kind_of_gpg_key_counts_and_a_subkey_for_its_key(work: Work, keys: Keys) -> None:
     keys.gpg("rsa", "rsa2048")
-    keys.run("gpg", "--batch", "--quick-add-key", keys.fingerprint("rsa"), "ed25519", "sign", "1y")
+    keys.run(*MAKE, "--quick-add-key", keys.fingerprint("rsa"), "ed25519", "sign", "1y")
     for name in ("gil", "rsa"):
         signed(work, keys, name, {"a": name})
         assert judged(work, keys, "jane", "gil", "rsa") == (name, "")
@@ -83,8 +83,16 @@ def test_a_gpg_key_that_is_over_does_not_count(work: Work, keys: Keys) -> None:
     keys.gpg("late", expires="seconds=3600")
     signed(work, keys, "late", {"a": "a"})
     assert judged(work, keys, "late") == ("late", "")
-    later = (*("--faked-system-time", "20200101T000000"), "--batch", "--yes")
-    keys.run("gpg", *later, "--quick-gen-key", "old <old@example.org>", "ed25519", "cert,sign", "seconds=3600")
+    keys.run(
+        *MAKE,
+        "--faked-system-time",
+        "20200101T000000",
+        "--quick-gen-key",
+        "old <old@example.org>",
+        "ed25519",
+        "cert,sign",
+        "seconds=3600",
+    )
     program = keys.folder / "early"
     program.write_text(f'#!/bin/sh\nGNUPGHOME={keys.home} exec gpg --faked-system-time 20200101T000500 "$@"\n')
     program.chmod(0o755)
