@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers shell audit unit fuzz real-agents install system hosts clean
+.PHONY: help demo test lint types layers shell audit unit fuzz hostile real-agents install system hosts clean
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -48,6 +48,9 @@ unit: $(VENV)/.installed ## All tests
 
 fuzz: $(VENV)/.installed ## Look for inputs that break a reader: TARGET=yaml MINUTES=10
 	@$(BIN)/python -m tests.fuzz $(or $(TARGET),yaml) $(or $(MINUTES),10) $(SEED)
+
+hostile: $(VENV)/.installed ## Hosts that tell every lie there is, several times: ROUNDS=3
+	@LIES=all ROUNDS=$(or $(ROUNDS),3) $(BIN)/pytest -q -s tests/hostile
 
 real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from npm, and a model API on this machine
 	@RECONCILER_REAL_AGENTS=1 $(BIN)/pytest tests/real -q

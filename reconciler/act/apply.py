@@ -112,7 +112,7 @@ def lease_of(reply: Reply) -> LeaseMark | None:
     if reply.code != 3:
         return None
     number, _, ledger = reply.sentence("lease").partition(";")
-    return LeaseMark(int(number), ledger) if NUMBER.match(number) and ledger else LeaseMark(0, ledger)
+    return LeaseMark(int(number), ledger) if NUMBER.match(number) and ledger else LeaseMark(0, "")
 
 
 def _outcome(change: Change, reply: Reply) -> Outcome | None:

@@ -67,8 +67,10 @@ def guarded(command: click.Command, arguments: list[str]) -> int:
 
 
 def _say(text: str) -> None:
-    """One sentence on standard error."""
-    click.echo(f"{red('error:')} {text}", err=True)
+    """One sentence on standard error; names of files, hosts and what they said may be in it."""
+    from reconciler.show.escape import safe_lines
+
+    click.echo(f"{red('error:')} {safe_lines(text)}", err=True)
 
 
 def red(word: str) -> str:
@@ -80,13 +82,15 @@ def _report(bug: Exception) -> int:
     """Leave a file with what developers need: where it went wrong, no arguments and no values."""
     import tempfile
 
+    from reconciler.show.escape import safe_lines
+
     text = f"reconciler {__version__}\npython {sys.version}\n\n{_story(bug)}"
     try:
         handle, name = tempfile.mkstemp(prefix="reconciler-bug-", suffix=".txt")
         with os.fdopen(handle, "w") as file:
             file.write(text)
     except OSError:
-        click.echo(text, err=True)
+        click.echo(safe_lines(text), err=True)
         name = "the lines above"
     said = f"{type(bug).__name__}: this should not happen; please report it with {name} (read it first)"
     click.echo(f"{red('bug:')} {said}", err=True)

@@ -10,10 +10,12 @@ from reconciler.cli.completion import names
 from reconciler.cli.context import Context
 from reconciler.cli.log_printer import Line, Printer, last, write
 from reconciler.cli.log_sources import Distant, Gone, Home, Source
+from reconciler.cli.printing import note
 from reconciler.cli.reading import Reader, bare_name, committed, refresh_option, unknown
 from reconciler.errors import ReconcilerError
 from reconciler.model.rows import RunRow
 from reconciler.model.run import ENDED, State
+from reconciler.show.escape import safe
 
 if TYPE_CHECKING:
     from reconciler.record.ledger import Ledger
@@ -51,7 +53,7 @@ def logs(
             reader.renew()
             row = _pick(reader, ledger, name, wanted)
         if row is None or _on_its_way(row):
-            click.echo(f"nothing of {name} has started yet{_waits(ledger, name)}", err=True)
+            click.echo(safe(f"nothing of {name} has started yet{_waits(ledger, name)}"), err=True)
             return
         if stream == "events" and not row.agent:
             _events(context, reader, ledger, row, follow, tail)
@@ -75,7 +77,7 @@ def logs(
         state = next((run for run in ledger.run_rows(row.task, include_cleaned=True) if run.name == row.name), row)
         if not printer.wrote:
             reason = f": {state.reason}" if state.reason else ""
-            click.echo(f"{row.name} wrote nothing ({state.state}{reason})", err=True)
+            click.echo(safe(f"{row.name} wrote nothing ({state.state}{reason})"), err=True)
         if state.reason == "QAFailed" and stream is None:
             _checks(
                 state, Home(reader.archive, row.name).checks() or source.checks(), CHECK_LINES if tail is None else tail
@@ -137,7 +139,7 @@ def _fallback(reader: Reader, row: RunRow, gone: Gone) -> Source:
     """The copy here instead of the host, if there is any. Raises Gone."""
     if not reader.archive.has(row.name):
         raise gone
-    click.echo(f"note: {gone}; this is what was collected", err=True)
+    note(f"{gone}; this is what was collected")
     return Home(reader.archive, row.name)
 
 

@@ -78,10 +78,10 @@ def print_notes(report: Report) -> None:
     """Tell on standard error what nothing looked at, and how many problems the commit has."""
     if report.uncommitted:
         count = len(report.uncommitted)
-        _note(f"{count} file{'s' if count > 1 else ''} changed but not committed: {', '.join(report.uncommitted[:5])}")
+        note(f"{count} file{'s' if count > 1 else ''} changed but not committed: {', '.join(report.uncommitted[:5])}")
     errors = sum(problem.severity is Severity.ERROR for problem in report.problems)
     if errors:
-        _note(f"{errors} problem{'s' if errors > 1 else ''} in the repository: run `reconciler validate`")
+        note(f"{errors} problem{'s' if errors > 1 else ''} in the repository: run `reconciler validate`")
 
 
 def print_document(document: Mapping[str, Any], output: str) -> None:
@@ -104,5 +104,8 @@ def print_answer(answer: Mapping[str, Any], output: str) -> int:
     return int(answer["document"]["exit"]["code"])
 
 
-def _note(text: str) -> None:
-    click.echo(f"note: {text}", err=True)
+def note(text: str) -> None:
+    """Something beside the data, on standard error; names of files and words of hosts may be in it."""
+    from reconciler.show.escape import safe
+
+    click.echo(f"note: {safe(text)}", err=True)

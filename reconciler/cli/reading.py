@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.context import Context
+from reconciler.cli.printing import note
 from reconciler.errors import ReconcilerError, UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Reader:
         except ReconcilerError as failure:
             if refresh:
                 raise
-            click.echo(f"note: the hosts could not be asked, this is what was known: {failure}", err=True)
+            note(f"the hosts could not be asked, this is what was known: {failure}")
         self._ledger.renew()
 
     @cached_property

@@ -8,6 +8,7 @@ import click
 from reconciler.cli.arguments import bare
 from reconciler.cli.completion import names
 from reconciler.cli.context import Context
+from reconciler.cli.printing import note
 from reconciler.errors import ReconcilerError, UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def prompt(context: Context, name: str, step: int | None, worktree: bool) -> Non
         text = safe_lines(text)
     click.echo(text, nl=text[-1:] != "\n")
     if added := _added(text, task):
-        click.echo(f"note: the host adds {added}", err=True)
+        note(f"the host adds {added}")
 
 
 def _added(text: str, task: "Task") -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.context import OUTPUTS, Context
+from reconciler.cli.printing import note
 
 if TYPE_CHECKING:
     from reconciler.load.fleet import Loaded
@@ -96,7 +97,7 @@ def _load(context: Context, repository: "Repository", worktree: bool) -> "tuple[
             changed = repository.uncommitted() if context.ref is None else []
             if changed:
                 named = f"{len(changed)} file{'s are' if len(changed) > 1 else ' is'} changed but not committed"
-                click.echo(f"note: {named}: `reconciler validate --worktree` checks them", err=True)
+                note(f"{named}: `reconciler validate --worktree` checks them")
             return load(repository, commit, Parser(), {}), commit
     return load_worktree(repository, Parser(), {}), None
 

@@ -155,9 +155,12 @@ class Hosts:
     def _refused(self, name: str, applied: Applied) -> None:
         if applied.holder is None:
             self.saw(name, Unseen(applied.why))
-        elif applied.holder.ledger not in ("", self._world.ledger.id) and (
-            name in self.sights.held or applied.doorbell
-        ):
+        elif applied.holder.ledger not in ("", self._world.ledger.id) and self._lost(name, applied):
             raise LeaseLost(f"another controller holds {name}: {applied.why}")
         else:
             self.ask([name])  # somebody was there in between; look, then take a higher number
+
+    def _lost(self, name: str, applied: Applied) -> bool:
+        """Whether another controller is at work: it took what was ours, with a higher number, or is listening there."""
+        ours = self.sights.held.get(name)
+        return applied.doorbell or (ours is not None and applied.holder is not None and applied.holder.number > ours)

@@ -64,7 +64,8 @@ def parse_report(
             stuck=tuple(sorted(str(draft.name) for draft in runs.values() if "stuck" in draft.records)),
         )
     except (Garbled, KeyError, ValueError, UnicodeDecodeError) as problem:
-        return Unseen(f"its report is garbled ({type(problem).__name__}: {str(problem)[:80]!r})")
+        said = f"it has no {problem}" if isinstance(problem, KeyError) else str(problem)
+        return Unseen(f"its report is garbled ({said[:120]})")
 
 
 def parse_facts(frame: bytes) -> Facts:

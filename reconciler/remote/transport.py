@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.host import Host, Transport
@@ -33,6 +34,9 @@ LARGEST = 32 << 20  # bytes of an answer
 LARGEST_BELL = 1 << 20
 MOST_FRAMES = 20  # before the first bell
 TICK = 0.5
+START = 5.0  # seconds that the start of a process may take
+
+Ssh = TypeVar("Ssh", Call, Stream)
 
 LOCAL = ("bash", "--noprofile", "--norc", "-p", "-s")
 # Login shells differ in what they make of `$(…)` or of quotes, none in this: single quotes, then letters and digits.
@@ -75,7 +79,8 @@ class Remote:
         self._script = script
         self._alone: dict[str, bool] = {}
         self._closing = threading.Event()
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
+        self._starting = 0  # of ssh: a thread that dies with the process would leave it behind
         self._started: set[Call | Stream] = set()  # every ssh under way
 
     def call(
@@ -162,17 +167,28 @@ class Remote:
         """End channels, calls under way and shared connections: no ssh of ours is left."""
         self._closing.set()
         with self._guard:
+            self._guard.wait_for(lambda: not self._starting, START)
             started = list(self._started)
         for ssh in started:
             ssh.kill()
         self._masters.close()
 
-    def _begun(self, ssh: Call | Stream) -> None:
-        """From now on `close` ends it."""
+    def _begun(self, start: Callable[[], Ssh]) -> Ssh:
+        """Start an ssh; `close` ends it. Raises Unreachable once that was called."""
         with self._guard:
-            self._started.add(ssh)
-        if self._closing.is_set():
-            ssh.kill()
+            if self._closing.is_set():
+                raise Unreachable("this controller is ending")
+            self._starting += 1
+        ssh = None
+        try:
+            ssh = start()
+            return ssh
+        finally:
+            with self._guard:
+                self._starting -= 1
+                if ssh is not None:
+                    self._started.add(ssh)
+                self._guard.notify_all()
 
     def _over(self, *ended: Call | Stream) -> None:
         with self._guard:
@@ -232,9 +248,8 @@ class Remote:
         return _unknown(ended, way, deadline, cap)
 
     def _ssh(self, door: Door, path: Path | None, stdin: bytes, over: threading.Event, cap: int) -> Call:
-        call = Call([*door.argv(path, "-T"), REMOTE_COMMAND], stdin, on_end=over.set, cap=cap)
-        self._begun(call)
-        return call
+        argv = [*door.argv(path, "-T"), REMOTE_COMMAND]
+        return self._begun(lambda: Call(argv, stdin, on_end=over.set, cap=cap))
 
     def _listen(
         self,
@@ -250,8 +265,7 @@ class Remote:
         patience = way.host.deadline
         heard = time.monotonic()
         rung = False
-        stream = self._open(way, stdin)
-        self._begun(stream)
+        stream = self._begun(lambda: self._open(way, stdin))
         try:
             while not stop.is_set() and not self._closing.is_set() and time.monotonic() < heard + patience:
                 data = stream.read(TICK)

@@ -37,10 +37,8 @@ def why_of(errors: str, code: int, *, pinned: bool) -> str:
     for pattern, reason in _REASONS:
         if found := pattern.search(errors):
             return clean(reason.format(**found.groupdict()))
-    lines = [line for line in errors.splitlines() if line.strip()]
-    if code == 0 or not lines:
-        return "answer was cut short"
-    return clean(lines[-1])
+    lines = [said for line in errors.split("\n") if (said := clean(line))]
+    return lines[-1] if code != 0 and lines else "answer was cut short"
 
 
 def clean(text: str, longest: int = 200) -> str:

@@ -29,6 +29,7 @@ Host key verification failed.
         ("fish: \x1b[31mno\x1b[0m", "fish: [31mno [0m"),
         ("x" * 500, "x" * 199 + "…"),
         ("", "answer was cut short"),
+        ("kex error: no\u2028\r\x08\x7f\n\x1b\n", "kex error: no"),
     ],
 )
 def test_why(errors: str, why: str) -> None:

@@ -53,7 +53,7 @@ def check(data: bytes) -> None:
     parts = read(data)
     tool = parts.get("tool", b"").decode(errors="replace")
     tool = tool if tool in names() else "codex"
-    code = int(parts["code"]) % 256 if parts.get("code", b"").isdigit() else None
+    code = int(parts["code"][:9]) % 256 if parts.get("code", b"").isdigit() else None
     streams = {key: parts.get(key, b"") for key in ("stdout", "stderr", "events")}
     output = Output(exit_code=code, answer=parts.get("answer"), ended_at=ENDED, **streams)
     reading = adapter(tool).read(output)
