@@ -26,6 +26,7 @@ DONE = {
     Action.CLEANUP: {"removed", "already"},
 }
 TREE_DONE = {"removed", "removing", "already"}  # of a worktree that is cleaned up
+SUPERVISED = {Action.LAUNCH, Action.SETTLE, Action.CANCEL}  # what may start a supervisor, or a reaper
 GOING = "going"  # an earlier call's removal of it is under way: that call has told of it, or nobody knows yet
 
 
@@ -65,7 +66,7 @@ def apply(
     """
     fields = head(host, warrant.fleet, warrant.ledger, warrant.number, warrant.revision)
     fields.append(("workspace_id", workspace_id))
-    if launches:
+    if any(change.action in SUPERVISED for change in changes):
         fields.append(("supervisor", scripts.supervisor()))
     workers = [(launch.task, launch.worker) for launch in launches.values() if launch.worker]
     if workers:

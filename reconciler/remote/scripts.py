@@ -7,11 +7,11 @@ from importlib.resources import files
 VERBS: dict[str, tuple[str, ...]] = {
     "observe": ("report.sh", "observe.sh"),
     "take": ("lease.sh", "process.sh", "report.sh", "take.sh"),
-    "act": ("lease.sh", "process.sh", "report.sh", "act.sh"),
+    "act": ("lease.sh", "process.sh", "orphan.sh", "report.sh", "act.sh"),
     "collect": ("collect.sh",),
     "bell": ("bell.sh",),
     "check": ("report.sh", "check.sh"),
-    "reset": ("lease.sh", "process.sh", "git.sh", "reset.sh"),
+    "reset": ("lease.sh", "process.sh", "orphan.sh", "git.sh", "reset.sh"),
     "gate": ("gate_call.sh",),
 }
 BEHIND_NO_GATE = frozenset({"gate"})  # it runs what is sent along

@@ -16,13 +16,14 @@ cancel() {
     read_records "$dir"
     if [[ -n ${R[result]-} ]]; then
       reply "already ${R[result]}"
-    elif [[ -z ${R[started]-} ]]; then
+    elif [[ -z ${R[started]-} ]] && ! is_wiped "$dir"; then
       void "$dir" && reply 'void it was never started, and can never be' || reply 'failed the record cannot be written'
     else
       end_orphan "$dir" canceled ''
       case $WORD in
         ended) reply 'canceled nothing of it lived' ;;
         ending) reply "canceling ${#LIVING[@]} processes of it are being ended" ;;
+        failed) reply 'failed the record cannot be written: see the disk and its inodes' ;;
         unknown) reply 'unknown the scan for its processes could not find itself' ;;
       esac
     fi
@@ -35,7 +36,8 @@ cancel() {
     return
   fi
   read_records "$dir"
-  if lives "${R[started]-}" && kill -s TERM -- "$PID"; then
+  # What a worker has made of the record may name a stranger.
+  if lives "${R[started]-}" && carries "$PID" "RECONCILER_SUPERVISOR=${dir##*/}" && kill -s TERM -- "$PID"; then
     reply "canceling its supervisor was told$again"
   else
     reply 'canceling what is left of it is being ended'

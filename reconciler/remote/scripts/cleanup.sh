@@ -21,7 +21,8 @@ cleanup() {
   fi
   if [[ -n ${R[stuck]-} ]]; then
     FOUND=() SESSION=
-    if ! { mark_of "$dir" && scan; } || ((${#LIVING[@]})); then
+    mark_of "$dir"
+    if ! scan || ((${#LIVING[@]})); then
       reply 'active processes of it survived KILL'
       return
     fi

@@ -3,7 +3,7 @@
 
 login_locale=${LC_ALL-}
 export LC_ALL=C
-unset -v CDPATH RECONCILER_MARK
+unset -v CDPATH RECONCILER_MARK RECONCILER_RUN_DIR
 shopt -s nullglob
 NL=$'\n'
 declare -A FIELD=()
@@ -130,12 +130,11 @@ find_places() {
   return 0
 }
 
-# Sets LOCK to held, free or unknown; a run directory whose lock was never made is free.
+# Sets LOCK to held, free or unknown. Free is also where no lock was ever made, or where a worker has put something else.
 lock_state() {
   LOCK=free
-  [[ -e $1/lock ]] || return
-  LOCK=unknown
   [[ -f $1/lock && ! -L $1/lock ]] || return
+  LOCK=unknown
   flock -s -n -E 75 7 7<"$1/lock" 2>/dev/null
   case $? in
     0) LOCK=free ;;

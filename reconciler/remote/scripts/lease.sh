@@ -5,10 +5,10 @@ login_umask=$(umask)
 umask 077
 declare -A HELD=() R=()
 
-# Replaces the text of a mark in one step.
+# Replaces the text of a mark in one step. What a call that was killed left of this is used again: calls come one by one.
 swap() {
-  ln -sT -- "$2" "_/.$1.$NONCE" && mv -fT -- "_/.$1.$NONCE" "_/$1" && return
-  rm -f -- "_/.$1.$NONCE"
+  ln -sfT -- "$2" "_/.$1" && mv -fT -- "_/.$1" "_/$1" && return
+  rm -f -- "_/.$1"
   return 1
 } 2>/dev/null
 
@@ -68,20 +68,22 @@ require_lease() {
     refuse "cannot write to $ROOT/_: see its owner and its disk"
 }
 
-# Sets R to the records of a run directory.
+# Sets R to the records of a run directory; `?` for a text that cannot be one's, as in reports.
 read_records() {
   local line
   R=()
-  while IFS= read -r line; do
+  while IFS= read -r -d '' line; do
     R[${line%%=*}]=${line#*=}
+    [[ ${line#*=} != *[!A-Za-z0-9=\;._-]* ]] || R[${line%%=*}]='?'
   done < <(find "$1" -mindepth 1 -maxdepth 1 -type l -regextype posix-extended \
-    -regex '.*/(owner|worker|started|phase|cancel|result|stuck)' -printf '%f=%l\n')
+    -regex '.*/(owner|worker|started|phase|cancel|result|stuck)' -printf '%f=%l\0')
 }
 
 # Takes the run's lock on descriptor 9; fails when somebody holds it. Those who only look hold it for a moment.
 own_lock() {
   lock_state "$1"
   [[ $LOCK == free ]] || return 1
+  if [[ -L $1/lock || (-e $1/lock && ! -f $1/lock) ]]; then mv -T -- "$1/lock" "$1/lock.aside.$RANDOM"; fi
   # Where no lock can be made there never was one, and launching waits for this call.
   { exec 9<>"$1/lock"; } 2>/dev/null || return 0
   flock -w 5 9 || { release_lock && return 1; }

@@ -31,12 +31,16 @@ record() {
 
 # Sets SETTING to the settings of a run directory.
 read_settings() {
-  local line
+  local line text=
   declare -gA SETTING=()
   [[ -f $1/settings ]] || return 0
-  while IFS= read -r line || [[ -n $line ]]; do
+  # No more than a launch may write: a worker can make it a file without end.
+  IFS= read -r -d '' -n 65536 text <"$1/settings"
+  while [[ -n $text ]]; do
+    line=${text%%"$NL"*}
     SETTING[${line%%=*}]=${line#*=}
-  done <"$1/settings"
+    text=${text:${#line}+1}
+  done
 }
 
 # Removes the file with the secrets, wherever it was put.
@@ -67,7 +71,7 @@ write_result() {
 
 # Tells whoever listens that something happened to this run; a lost line costs time, never truth.
 ring() {
-  printf '%s\n' "${1##*/}" >>"${1%/*/*/*}/_/bell"
+  [[ -f ${1%/*/*/*}/_/bell ]] && printf '%s\n' "${1##*/}" >>"${1%/*/*/*}/_/bell"
 } 2>/dev/null
 
 # Sets TICKS, MEMBER_OF and SPENT of a living process: start, session, processor time in ticks with its waited children.
@@ -97,18 +101,18 @@ lives() {
   return 1
 }
 
-# Has this process the entry in its environment (the run's mark, when none is named)?
+# Has this process the entry in its environment (when none is named, the run's mark or its directory)?
 carries() {
-  local entry mark=${2:-RECONCILER_MARK=$MARK}
+  local entry mark=${2:-RECONCILER_MARK=$MARK} place=${2:-RECONCILER_RUN_DIR=$RUN_DIR}
   local -a entries=()
   if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404)); then
     mapfile -d '' -t entries
   else
     while IFS= read -r -d '' entry; do entries+=("$entry"); done
   fi <"/proc/$1/environ"
-  [[ "${entries[*]}" == *"$mark"* ]] || return 1
+  [[ "${entries[*]}" == *"$mark"* || "${entries[*]}" == *"$place"* ]] || return 1
   for entry in "${entries[@]}"; do
-    [[ $entry == "$mark" ]] && return 0
+    [[ $entry == "$mark" || $entry == "$place" ]] && return 0
   done
   return 1
 } 2>/dev/null
@@ -161,18 +165,20 @@ scan() {
 
 # Examines those of many processes that one grep finds. It runs under a mark of its own, and has to find that, too.
 sift() {
-  local token=$RANDOM.$BASHPID.$RANDOM text self path pid
+  local token=$RANDOM.$BASHPID.$RANDOM text self path pid place=$RUN_DIR
+  # Its characters as grep takes them.
+  for path in '\' . '[' ']' '*' '+' '?' '(' ')' '{' '}' '|' '^' '$'; do place=${place//"$path"/"\\$path"}; done
   # shellcheck disable=SC2016
   text=$(RECONCILER_SCAN=$token exec "$BASH" --noprofile --norc -pc 'echo "$$"
-    mark=$1 session=$2
-    shift 2
+    mark=$1 place=$2 session=$3
+    shift 3
     files=("${@/%//environ}" "/proc/$$/environ")
-    set -- -e "^RECONCILER_SCAN=$RECONCILER_SCAN\$" -e "^RECONCILER_MARK=$mark\$"
+    set -- -e "^RECONCILER_SCAN=$RECONCILER_SCAN\$" -e "^RECONCILER_MARK=$mark\$" -e "^RECONCILER_RUN_DIR=$place\$"
     if [[ -n $session ]]; then
       files+=("${files[@]/%environ/stat}")
       set -- "$@" -e "\) [A-Za-z] -?[0-9]+ -?[0-9]+ $session [^)]*\$"
     fi
-    exec grep -lzsE "$@" -- "${files[@]}"' sift "$MARK" "$SESSION" "${@/#//proc/}")
+    exec grep -lzsE "$@" -- "${files[@]}"' sift "$MARK" "$place" "$SESSION" "${@/#//proc/}")
   self=${text%%"$NL"*}
   [[ $text$NL == *"/proc/$self/environ$NL"* ]] || return 1
   for path in $text; do
@@ -258,43 +264,4 @@ end_all() {
     ((NOW < deadline)) || return 1
     sleep 0.02
   done
-}
-
-# Sets MARK of a run directory from its records.
-mark_of() {
-  [[ ";${R[owner]-}" =~ \;m=([A-Za-z0-9]+) ]] || return 1
-  MARK="${1##*/};${BASH_REMATCH[1]}"
-}
-
-# From now on this run can never start. What it was sent is removed.
-void() {
-  record "$1" started void || [[ $(readlink -- "$1/started") == void ]] || return 1
-  read_settings "$1"
-  drop_secrets
-  drop_tools "$1"
-  return 0
-}
-
-# Ends a started run without a supervisor, whose lock is ours. WORD: ended, ending (a reaper is at it), unknown.
-end_orphan() {
-  local dir=$1 state=$2 reason=$3
-  WORD=ended
-  if [[ ${R[started]} == *";b=$BOOT" ]]; then
-    WORD=unknown
-    FOUND=() SESSION=
-    mark_of "$dir" && scan || return 0
-    # What forks while it is looked for is there the second time.
-    if ((${#LIVING[@]} == 0)); then scan || return 0; fi
-    if ((${#LIVING[@]})); then
-      WORD=ending
-      [[ -s $dir/supervisor.sh ]] || printf '%s' "$SUPERVISOR" >"$dir/supervisor.sh"
-      detach "$PWD/$dir/supervisor.sh" reap "$PWD/$dir" "$state" "$reason" &
-      return
-    fi
-    WORD=ended
-  elif [[ $state == lost ]]; then
-    reason=Rebooted
-  fi
-  write_result "$dir" "$state" '' "$reason"
-  ring "$PWD/$dir"
 }

@@ -7,7 +7,7 @@ list_records() {
     -regex '_/(fleet|id|name|lease|revision)' -type l -printf '%f=%l\n' -o \
     -path _/bell -type f -printf '%f=%s\n' -o \
     -regex '[a-z0-9-]+/worktrees/[a-z0-9-]+' -type d -prune -printf 'd\t%p\t0\t%T@\t\n' -o \
-    -regex '(_/done|[_a-z0-9-]+/runs)/[a-z0-9-]+(/(owner|worker|started|phase|cancel|result|stuck))?' -type l \( \
+    -regex '(_/done/[a-z0-9-]+|[_a-z0-9-]+/runs/[a-z0-9-]+/(owner|worker|started|phase|cancel|result|stuck))' -type l \( \
     -lname '*[!A-Za-z0-9=;._-]*' -printf 'l\t%p\t0\t%T@\t?\n' -o -printf 'l\t%p\t%s\t%T@\t%l\n' \) -o \
     -regex '[_a-z0-9-]+/runs/[a-z0-9-]+' -type d -printf 'd\t%p\t0\t%T@\t\n' -o \
     -regex '[_a-z0-9-]+/runs/[a-z0-9-]+/(std(out|err)\.log|events\.jsonl)' -type f -printf 'f\t%p\t%s\t%T@\t\n' \)
@@ -100,12 +100,13 @@ report_live() {
 count_survivors() {
   local owner self mark text
   SURVIVORS=-
-  owner=$(readlink -- "$1/owner") || return
-  [[ ";$owner" =~ \;m=([A-Za-z0-9]+) ]] || return
-  mark="${1##*/};${BASH_REMATCH[1]}"
+  owner=$(readlink -- "$1/owner")
+  mark="${1##*/};-"
+  [[ ! ";$owner" =~ \;m=([A-Za-z0-9]+) ]] || mark="${1##*/};${BASH_REMATCH[1]}"
   # shellcheck disable=SC2016
   text=$(RECONCILER_SCAN=$NONCE exec "$BASH" --noprofile --norc -pc 'echo "$$"
-    exec grep -lzsxF -e "RECONCILER_MARK=$1" -e "RECONCILER_SCAN=$2" /proc/[0-9]*/environ' scan "$mark" "$NONCE")
+    exec grep -lzsxF -e "RECONCILER_MARK=$1" -e "RECONCILER_RUN_DIR=$2" -e "RECONCILER_SCAN=$3" /proc/[0-9]*/environ' \
+    scan "$mark" "$PWD/$1" "$NONCE")
   self=${text%%"$NL"*}
   [[ $text$NL == *"/proc/$self/environ$NL"* ]] || return
   text=${text//[!$NL]/}

@@ -11,7 +11,8 @@ is_active() {
   [[ $LOCK == free ]] || return 0
   [[ -n ${R[started]-} && ${R[started]} == *";b=$BOOT" ]] || return 1
   FOUND=() SESSION=
-  mark_of "$dir" && scan || return 0
+  mark_of "$dir"
+  scan || return 0
   ((${#LIVING[@]}))
 }
 

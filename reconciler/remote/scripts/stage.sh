@@ -61,7 +61,7 @@ reconciler_fail() {
 enter_phase() {
   # Without a free inode there is no new record in the place of the old one: none at all says that the worker works.
   ln -sfn -- "$1" "$RECONCILER_RUN_DIR/phase" 2>/dev/null || [[ $1 != work ]] || rm -f -- "$RECONCILER_RUN_DIR/phase"
-  { printf '%s\n' "$RECONCILER_RUN" >>"${RECONCILER_RUN_DIR%/*/*/*}/_/bell"; } 2>/dev/null
+  ring "$RECONCILER_RUN_DIR"
   return 0
 }
 
@@ -172,7 +172,7 @@ reconciler_work() {
   fi
   # A question that is there already is not this worker's.
   if [[ -f BLOCKED.md && ! -L BLOCKED.md ]]; then
-    reconciler_sum=$(sha256sum <BLOCKED.md)
+    reconciler_sum=$(head -c 65536 <BLOCKED.md | sha256sum)
     ln -sfn -- "${reconciler_sum:0:40}" "$RECONCILER_RUN_DIR/question" 2>/dev/null
   fi
   shopt -s execfail

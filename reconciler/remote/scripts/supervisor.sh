@@ -109,10 +109,12 @@ check_work() {
 
 # Ends what a stage left behind, and waits until everything it said is written down.
 clear_up() {
-  local pid waited=0
+  local pid left waited=0
   SESSION=$WORKER
   end_all "${SETTING[grace]:-10}"
-  case $? in
+  left=$?
+  [[ -f supervisor.log && ! -L supervisor.log ]] || clear_place supervisor.log
+  case $left in
     1) STUCK=1 && record . stuck "n=${#LIVING[@]}" && say "stuck: ${LIVING[*]} survived KILL" ;;
     2) STUCK=1 && record . stuck n=- && say 'stuck: the scan for what is left could not find itself' ;;
   esac
@@ -121,7 +123,6 @@ clear_up() {
     break
   done
   DRAINS=()
-  [[ -f supervisor.log && ! -L supervisor.log ]] || clear_place supervisor.log
 }
 
 # Makes room for files that are written next. The worker could write here: a link would be followed, a pipe waited for.
@@ -205,7 +206,7 @@ keep_answer() {
   fi
   [[ -f $WORKTREE/BLOCKED.md && ! -L $WORKTREE/BLOCKED.md ]] || return 0
   if [[ -L question ]]; then
-    sum=$(sha256sum <"$WORKTREE/BLOCKED.md")
+    sum=$(head -c 65536 <"$WORKTREE/BLOCKED.md" | sha256sum)
     [[ ${sum:0:40} != "$(readlink question)" ]] || return 0
   fi
   BLOCKED=1
@@ -236,6 +237,7 @@ checks_failed() {
 # The end of a run that has no supervisor any more; the lock was handed over.
 reap() {
   open_run "$1"
+  [[ -f supervisor.log && ! -L supervisor.log ]] || clear_place supervisor.log
   exec 2>>supervisor.log
   end_all "${SETTING[grace]:-10}"
   case $? in

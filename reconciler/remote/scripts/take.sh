@@ -2,7 +2,8 @@
 # Sets the lease, makes the workspace when there is none, and reports from under the same lock.
 
 make_workspace() {
-  mkdir -p -- "$ROOT" && enter_workspace && mkdir -p _/runs _/done _/trash && : >>_/bell
+  mkdir -p -- "$ROOT" && enter_workspace && mkdir -p _/runs _/done _/trash &&
+    { [[ -f _/bell ]] || rm -f _/bell; } && : >>_/bell
 } 2>/dev/null
 
 # 32 random hex digits from the kernel.

@@ -10,6 +10,7 @@ drain() {
   text="${NL}[reconciler: the log ends here at its limit of $kept KiB; over $cut more bytes were not kept]"
   [[ $(stat -c %s -- "$1") -ge $((kept * 1024)) ]] ||
     text="${NL}[reconciler: the disk was full here; over $cut more bytes were not kept]"
+  [[ -f $1 && ! -L $1 ]] || return
   { printf '%s\n' "$text" >>"$1" || { rm -f reserve && printf '%s\n' "$text" >>"$1"; }; } 2>/dev/null
 }
 
@@ -34,7 +35,7 @@ watchdog() {
   uptime
   start=$NOW busy=$NOW
   while :; do
-    left=6000
+    left=500
     ((limit && limit - (NOW - start) < left)) && left=$((limit - (NOW - start)))
     ((idle && idle / 4 < left)) && left=$((idle / 4))
     ((left > 0)) || left=1
@@ -50,6 +51,8 @@ watchdog() {
     uptime
     identify "$$" && [[ $TICKS == "$STARTED" ]] || exit
     ((limit && NOW - start >= limit)) && kill -s USR2 "$$" && exit
+    # Who asked for a cancel may have died before it could tell; who has lost its records will never be asked.
+    [[ ! -L cancel && -f $RUN_DIR/lock ]] || kill -s TERM "$$"
     ((idle)) || continue
     measure
     # One tick a second is one percent of a core.
