@@ -54,27 +54,33 @@ def validate(context: Context, files: tuple[str, ...], worktree: bool, output: s
 
 
 def _with_signature(context: Context, repository: "Repository", loaded: "Loaded", revision: str | None) -> "Loaded":
-    """Where commits have to be signed: a warning when this one is not, by the keys that it lists or that are pinned.
+    """Where commits have to be signed: a warning when this one is not, by whom the commit before it allows.
 
     A warning, for what is validated is often a proposal, and it is the merge of it that gets signed."""
     from dataclasses import replace
 
     from reconciler.cli.opening import pinned_signers
+    from reconciler.load.documents import Parser
+    from reconciler.load.fleet import signers_at
     from reconciler.model.problem import Problem, Severity
-    from reconciler.verify.trust import who
+    from reconciler.verify.trust import proposed, who
 
     fleet = next((document for document in loaded.documents if document.kind == "Fleet"), None)
-    allowed = pinned_signers(context) or (loaded.desired.fleet.signers if loaded.desired else ())
-    if not allowed or fleet is None:
+    pinned = pinned_signers(context)
+    own = loaded.desired.fleet.signers if loaded.desired else ()
+    if fleet is None or not (pinned or own):
         return loaded
     if revision is None:
         click.echo("note: files that are not committed have no signature: nothing was verified", err=True)
         return loaded
-    _, why = who(repository, revision, allowed)
+    if pinned:
+        why = who(repository, revision, pinned)[1]
+    else:
+        why = proposed(repository, revision, own, lambda commit: signers_at(repository, commit, Parser()))
     if not why:
         return loaded
     message = f"commit {revision[:12]} would not be acted on: {why}"
-    hint = "have it, or the merge of it, signed by one of these"
+    hint = "have it, or the merge of it, signed by somebody who may"
     warning = Problem(fleet.source.file, fleet.source.line, 1, "spec.verify", message, hint, Severity.WARNING)
     return replace(loaded, problems=tuple(sorted((*loaded.problems, warning))))
 

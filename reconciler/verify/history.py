@@ -1,6 +1,7 @@
 """The way from one commit to a later one, as the commits themselves tell it."""
 
 from reconciler.load.git import Repository
+from reconciler.load.git_objects import object_id
 from reconciler.verify.signature import Commit, read
 
 
@@ -13,7 +14,7 @@ def way(repository: Repository, old: str, new: str) -> list[str] | None:
     """Return the commits that lead from `old` (left out) to `new`, oldest first; None when `new` does not contain it.
 
     Where a merge leads back to `old` by more than one parent, the first of them counts: a branch's own line."""
-    output = repository.git("rev-list", "--parents", "--ancestry-path", new, f"^{old}")
+    output = repository.git("rev-list", "--parents", "--ancestry-path", object_id(new), f"^{object_id(old)}")
     between = {words[0]: words[1:] for words in (line.split() for line in output.text.splitlines())}
     found: list[str] = []
     here: str | None = new

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reconciler.load.git import Repository
+from reconciler.load.git_command import RepositoryError
 from reconciler.model.trust import Refusal, Signer
 from reconciler.remote.process import CannotStart
 from reconciler.verify.history import commit, way
@@ -82,6 +83,19 @@ def who(repository: Repository, commit_id: str, allowed: Sequence[Signer]) -> tu
             return checker.signer(commit(repository, commit_id), allowed), ""
     except (Odd, CannotStart) as problem:
         return "", str(problem)
+
+
+def proposed(repository: Repository, commit_id: str, own: Allowed, declared: Declared) -> str:
+    """Return why a commit would not be acted on if it came next, by whom its first parent allows; empty when it would.
+
+    Where its parent allows nobody in particular, or is not here, by its `own` list."""
+    try:
+        parents = commit(repository, commit_id).parents
+        before = declared(parents[0]) if parents else None
+    except (Odd, RepositoryError):
+        before = None
+    allowed = before or own
+    return who(repository, commit_id, allowed)[1] if allowed else ""
 
 
 def _refusal(commit_id: str, content: bytes, allowed: Allowed, checker: Checker, stands: str) -> Refusal | None:

@@ -1,5 +1,6 @@
 """Only commits of those are acted on who were allowed to make them by the commit before."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from reconciler.engine.verified import Refused
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.trust import Signer
 from reconciler.record.ledger import Ledger
+from reconciler.remote.process import CannotStart
 from tests.load.repositories import FLEET, Work, task
 from tests.verify.conftest import Followed
 from tests.verify.keys import fleet
@@ -250,7 +252,9 @@ def test_while_the_fleet_cannot_be_read_those_may_go_on_who_could_last(
     assert followed.read().revision == broken
     assert followed.read().fleet.signers[0].name == "jane"
     followed.commit("mallory")
+    followed.commit("jane")
     assert followed.read().revision == broken
+    assert followed.why().startswith("it is signed by a key that is not allowed")
     followed.work.git("reset", "--quiet", "--hard", broken)
     head = followed.commit("jane", {"two.yaml": None} if "two.yaml" in files else {}, allow=("jane",))
     assert (followed.read().revision, followed.why()) == (head, "")
@@ -317,3 +321,39 @@ def test_settings_of_the_repository_have_no_say(followed: Followed, tmp_path: Pa
         followed.work.git("config", name, str(value))
     assert followed.read().revision == good
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_program_that_is_missing_for_a_moment_is_waited_for(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = followed.commit("jane", allow=("jane",))
+    followed.read()
+    head = followed.commit("jane")
+    with monkeypatch.context() as patch:
+        missing = CannotStart("ssh-keygen is not installed on this machine")
+        patch.setattr("reconciler.remote.process.find", lambda name: (_ for _ in ()).throw(missing))
+        desired = followed.read()
+        assert (desired.revision, desired.refused and desired.refused.hint) == (good, str(missing))
+    assert followed.wanted.read(followed.ledger, desired)[0].revision == head
+
+
+def test_repositories_of_sha256_are_followed_as_well(tmp_path: Path, followed: Followed) -> None:
+    shutil.rmtree(followed.work.path / ".git")
+    followed.work.git("init", "--quiet", "--initial-branch=main", "--object-format=sha256")
+    followed.work.git("config", "user.name", "Ada")
+    followed.work.git("config", "user.email", "ada@example.org")
+    followed.__post_init__()
+    followed.commit("jane", allow=("jane", "gil"))
+    good = followed.commit("gil")
+    assert (followed.read().revision, followed.why(), len(good)) == (good, "", 64)
+    followed.commit("mallory")
+    assert followed.read().revision == good
+
+
+def test_what_was_refused_once_counts_when_it_is_signed_in_place(followed: Followed) -> None:
+    followed.commit("jane", allow=("jane",))
+    followed.read()
+    followed.commit("", {"tasks/a.yaml": task("a")})
+    assert followed.why() == "it is not signed"
+    followed.work.git(*followed.keys.by("jane"), "commit", "--quiet", "--amend", "--no-edit", "-S")
+    assert (list(followed.read().tasks), followed.why()) == (["a"], "")
