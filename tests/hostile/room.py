@@ -101,23 +101,28 @@ class Room:
         return Done(process.returncode, out.read_text(), errors.read_text(), took, used.ru_maxrss >> 10)
 
     def screen(self, *words: str) -> str:
-        """What a person sees who types that at a terminal: both streams."""
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *words],
-            cwd=self.fleet.repo,
-            env=self.fleet.env(),
-            stdin=subprocess.DEVNULL,
-            stdout=theirs,
-            stderr=theirs,
-        )
-        os.close(theirs)
-        seen = b""
-        try:
-            while chunk := os.read(ours, 1 << 16):
-                seen += chunk
-        except OSError:  # the other end is closed
-            pass
-        os.close(ours)
-        process.wait()
-        return seen.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+        """What a person sees who types that at a terminal."""
+        return screen(self.fleet, *words)
+
+
+def screen(fleet: Fleet, *words: str) -> str:
+    """What a person sees who types that at a terminal: both streams."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "reconciler", *words],
+        cwd=fleet.repo,
+        env=fleet.env(),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while chunk := os.read(ours, 1 << 16):
+            seen += chunk
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    process.wait()
+    return seen.decode("utf-8", "surrogateescape").replace("\r\n", "\n")

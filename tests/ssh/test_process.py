@@ -89,3 +89,9 @@ def test_a_stream_that_does_not_end_is_killed() -> None:
     stream = Stream(["sleep", "60"], b"")
     ended = stream.close(grace=0.1)
     assert (ended.code, ended.expired) == (-9, True)
+
+
+def test_a_program_that_only_complains_is_stopped_before_it_fills_the_disk() -> None:
+    ended = run(["bash", "-c", "yes complaint >&2"], deadline=60)
+    assert ended.cut
+    assert len(ended.errors) <= 64 << 10
