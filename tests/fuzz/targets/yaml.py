@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler.decide import decide
 from reconciler.load.documents import Document, Parser
-from reconciler.load.fleet import Loaded, _load, _Version
+from reconciler.load.fleet import Loaded, load
 from reconciler.load.git_objects import Entry
 from reconciler.model.change import Options
 from reconciler.model.memory import Memory
@@ -144,14 +144,29 @@ def _alone(files: Mapping[str, bytes], found: Loaded) -> None:
         assert not lost, f"{path} takes {lost} away"
 
 
+class _Files:
+    """A repository of one commit, as far as loading looks at one."""
+
+    prefix = ""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._blobs = {hashlib.sha1(text).hexdigest(): text for text in files.values()}
+        self._entries = [
+            Entry(path, hashlib.sha1(text).hexdigest(), "100644", len(text)) for path, text in sorted(files.items())
+        ]
+
+    def files(self, commit: str) -> Sequence[Entry]:
+        return self._entries
+
+    def read(self, wanted: Sequence[str]) -> Mapping[str, bytes]:
+        return {blob: self._blobs[blob] for blob in wanted}
+
+    def history(self, paths: Sequence[str], commit: str) -> Iterable[object]:
+        return iter(())
+
+
 def _loaded(files: Mapping[str, bytes]) -> Loaded:
-    blobs = {hashlib.sha1(text).hexdigest(): text for text in files.values()}
-    entries = [Entry(path, hashlib.sha1(text).hexdigest(), "100644", len(text)) for path, text in sorted(files.items())]
-
-    def fetch(wanted: Sequence[str]) -> Mapping[str, bytes]:
-        return {blob: blobs[blob] for blob in wanted}
-
-    return _load(_Version("c" * 40, "", entries, fetch, lambda paths: iter(())), Parser(), {})
+    return load(_Files(files), "c" * 40, Parser())  # type: ignore[arg-type]
 
 
 def _plain(found: Loaded) -> tuple[object, ...]:
