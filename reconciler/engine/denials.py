@@ -1,7 +1,7 @@
 """Hosts that refuse the login are asked less and less often: sshd locks out who keeps trying (PerSourcePenalties)."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
@@ -33,6 +33,10 @@ class Denials:
             for name, (host, _, until) in self._refused.items()
             if name in hosts and hosts[name].reach == host.reach and hosts[name].place == host.place and now < until
         }
+
+    def keep(self, names: Collection[str]) -> None:
+        """Forget all but these."""
+        self._refused = {name: refusal for name, refusal in self._refused.items() if name in names}
 
     def clear(self) -> None:
         """A person has asked: everybody may be tried again."""

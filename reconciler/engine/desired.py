@@ -41,8 +41,9 @@ class Wanted:
     pinned: tuple[Signer, ...] = ()  # keys from outside the repository, which count instead of its own
     _read: tuple[str, str] = ("", "")  # the head and the ledger's record that `_known` was made with
     _known: Desired | None = None
-    _ancestry: dict[tuple[str, str], bool | None] = field(default_factory=dict)
-    _authors: dict[tuple[str, str], str] = field(default_factory=dict)
+    # What was asked about one commit, until another one is asked about.
+    _ancestry: tuple[str, dict[str, bool | None]] = field(default_factory=lambda: ("", {}))
+    _authors: tuple[str, dict[str, str]] = field(default_factory=lambda: ("", {}))
 
     def head(self) -> str:
         """The newest commit of the ref; of a remote it is here then. Raises ReconcilerError. May take long."""
@@ -113,9 +114,12 @@ class Wanted:
         """Whether `old` is `new` or an ancestor of it; None when git cannot tell (unknown, shallow)."""
         if old == new:
             return True
-        if (old, new) not in self._ancestry:
-            self._ancestry[old, new] = self.repository.is_ancestor(old, new)
-        return self._ancestry[old, new]
+        if self._ancestry[0] != new:
+            self._ancestry = new, {}
+        known = self._ancestry[1]
+        if old not in known:
+            known[old] = self.repository.is_ancestor(old, new)
+        return known[old]
 
     def newer(self, desired: Desired, observed: Mapping[str, Seen | Unseen], own: frozenset[str]) -> dict[str, str]:
         """Host → a revision there that somebody else wrote and that this commit does not contain."""
@@ -130,9 +134,10 @@ class Wanted:
 
     def authors(self, desired: Desired, tasks: Mapping[str, str]) -> dict[str, str]:
         """Task → author of the last commit to its file; `tasks` maps names to files."""
-        missing = [file for file in tasks.values() if (desired.revision, file) not in self._authors]
+        if self._authors[0] != desired.revision:
+            self._authors = desired.revision, {}
+        known = self._authors[1]
+        missing = sorted({file for file in tasks.values() if file not in known})
         if missing and not self.worktree:
-            found = self.repository.authors(desired.revision, sorted(set(missing)))
-            for file in missing:
-                self._authors[desired.revision, file] = found.get(file, "")
-        return {task: self._authors.get((desired.revision, file), "") for task, file in tasks.items()}
+            known.update({**dict.fromkeys(missing, ""), **self.repository.authors(desired.revision, missing)})
+        return {task: known.get(file, "") for task, file in tasks.items()}

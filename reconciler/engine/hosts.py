@@ -50,6 +50,10 @@ class Hosts:
         self._programs = wanted_programs(desired)
         if before is None:
             return  # everybody is about to be asked
+        there = self.all().keys()
+        self.sights.keep(there)
+        self._denials.keep(there)
+        self._again &= there
         for name, host in desired.hosts.items():
             old = before.get(name)
             if old and old.shell_prelude != host.shell_prelude:

@@ -26,6 +26,8 @@ LOCAL = {
     "HostGone": Result(State.LOST, "HostGone"),
 }
 
+MOST_REMEMBERED = 10_000  # failures; a daemon lives long
+
 
 class Orders:
     """Carries plans out. A change that failed is not tried again before the next round (`again`)."""
@@ -37,11 +39,13 @@ class Orders:
         self._tried: set[tuple[str, str, str]] = set()
         self._failed: dict[str, int] = {}  # change or task -> times
         self._launches = Launches(world, wanted)
-        self.launched: set[str] = set()  # tasks, since this controller began
+        self.launched: set[str] = set()  # tasks, in a single cycle
 
     def again(self) -> None:
         """A new round: what failed may be tried again."""
         self._tried.clear()
+        if len(self._failed) > MOST_REMEMBERED:  # of what is long gone; it only costs a few more rounds of patience
+            self._failed.clear()
         self._launches.lacking.clear()
 
     def options(self, asked: Options, desired: Desired, newer: Mapping[str, str]) -> Options:
@@ -121,6 +125,8 @@ class Orders:
         intents = self._launches.intents(chosen, launches, hosts, sights, desired, warrant.number)
         self._world.ledger.intend(intents, now)
         self._announce(chosen, unsent, now)
+        if single:
+            self.launched.update(launch.task.name for launch in launches.values())
         for name, changes in chosen.items():
             todo = [change for change in changes if change not in unsent]
             if changes and not todo:
@@ -188,7 +194,6 @@ class Orders:
         for changes in chosen.values():
             for change in changes:
                 if change.action is Action.LAUNCH and change not in unsent:
-                    self.launched.add(change.task)
                     kind = EventType.RETRIED if named(change.run).attempt > 1 else EventType.LAUNCHED
                     events.append(_event(kind, change, now))
         if events:

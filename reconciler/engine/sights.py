@@ -86,6 +86,12 @@ class Sights:
         report = sight.runs.get(run) if sight else None
         return report.directory if report else ""
 
+    def keep(self, names: Collection[str]) -> None:
+        """Forget all but these: they are in git or on the books no more. What is held stays held."""
+        for known in (self._last, self._programs):
+            for name in known.keys() - set(names):
+                del known[name]
+
     def forget(self, name: str) -> None:
         """Nothing more is known or held there."""
         self._last.pop(name, None)

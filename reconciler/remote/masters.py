@@ -7,10 +7,10 @@ import signal
 import stat
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from reconciler.remote.process import run
 from reconciler.remote.ssh import Door, Unreachable
@@ -28,25 +28,22 @@ class Masters:
         self._state = state
         self._folder: Path | None = None
         self._guard = threading.Lock()
-        self._first: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._sessions: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(SESSIONS))
-        self._newcomers: defaultdict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(NEWCOMERS))
-        self._used: dict[Path, Door] = {}
+        # By door or jump host, for as long as a call is under way there: doors come and go with every edit.
+        self._first: WeakValueDictionary[str, threading.Semaphore] = WeakValueDictionary()
+        self._sessions: WeakValueDictionary[str, threading.Semaphore] = WeakValueDictionary()
+        self._newcomers: WeakValueDictionary[str, threading.Semaphore] = WeakValueDictionary()
 
     def socket(self, door: Door) -> Path:
         """Where the master of `door` listens. Raises Unreachable when there is no private place for it."""
         with self._guard:
             if self._folder is None:
                 self._folder = private_folder(self._state)
-            path = self._folder / f"{door.key[:12]}.{os.getpid()}"
-            self._used[path] = door
-        return path
+            return self._folder / f"{door.key[:12]}.{os.getpid()}"
 
     @contextmanager
     def session(self, door: Door, patience: float) -> Iterator[None]:
         """Room for one more session; raises Unreachable when there is none in time."""
-        with self._guard:
-            room = self._sessions[door.key]
+        room = self._gate(self._sessions, door.key, SESSIONS)
         if not room.acquire(timeout=max(0.0, patience)):
             raise Unreachable(f"{SESSIONS} calls to this host are under way already")
         try:
@@ -61,8 +58,7 @@ class Masters:
         if path.exists():
             yield
             return
-        with self._guard:
-            lock, newcomers = self._first[door.key], self._newcomers[door.jump]
+        lock, newcomers = self._gate(self._first, door.key, 1), self._gate(self._newcomers, door.jump, NEWCOMERS)
         until = time.monotonic() + patience
         ahead = False
         while not path.exists() and time.monotonic() < until and not ahead:
@@ -75,6 +71,15 @@ class Masters:
                 newcomers.release()
             if ahead:
                 lock.release()
+
+    def _gate(
+        self, gates: "WeakValueDictionary[str, threading.Semaphore]", key: str, places: int
+    ) -> threading.Semaphore:
+        with self._guard:
+            gate = gates.get(key)
+            if gate is None:
+                gate = gates[key] = threading.Semaphore(places)
+            return gate
 
     def answers(self, door: Door, seconds: float = CHECK) -> bool:
         """Whether the master is alive (its connection may still be dead)."""
@@ -90,13 +95,12 @@ class Masters:
     def close(self) -> None:
         """End all masters of this process; their remote commands end or go on as after any lost connection."""
         with self._guard:
-            used = {path: door for path, door in self._used.items() if path.exists()}
-            self._used.clear()
+            used = list(self._folder.glob(f"*.{os.getpid()}")) if self._folder else []
         found = _masters_at(used)
         _end(found.values(), signal.SIGTERM)
-        for path, door in used.items():
+        for path in used:
             if path not in found:  # a system without /proc
-                run(door.argv(path, "-O", "exit"), deadline=CHECK)
+                run(["ssh", "-F", os.devnull, "-o", f"ControlPath={path}", "-O", "exit", "host"], deadline=CHECK)
         until = time.monotonic() + CHECK
         while (left := _masters_at(used)) and time.monotonic() < until:
             time.sleep(0.01)

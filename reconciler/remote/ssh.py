@@ -17,7 +17,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.host import Host
 
 REMOTE_COMMAND = "exec bash --noprofile --norc -p -s"
-OLD = 86_400  # seconds after which the file of a former version of a Host is removed
+OLD = 86_400  # seconds for which a file stays that nobody has used
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _ADDRESS = re.compile(r"(?!-)[A-Za-z0-9._:-]{1,253}\Z")
@@ -200,14 +200,16 @@ def _quoted(path: Path, *, tokens: bool = True) -> str:
 def _written(folder: Path, name: str, kind: str, text: str) -> Path:
     """The file with exactly this text; several controllers with different options do not disturb each other."""
     path = folder / f"{name}.{hashlib.sha256(text.encode()).hexdigest()[:8]}.{kind}"
-    if not path.exists():
+    try:
+        os.utime(path)
+    except FileNotFoundError:
         draft = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         draft.rename(path)
         newest = path.stat().st_mtime
-        for other in folder.glob(f"{name}.????????.{kind}"):
+        for other in folder.glob("*.????????.*"):  # of Hosts as they were, of Hosts that left, of a crash
             with suppress(FileNotFoundError):
                 if other.stat().st_mtime < newest - OLD:
                     other.unlink()
