@@ -13,7 +13,10 @@ from reconciler.engine.inbox import Inbox
 
 def _in_thread(work: Callable[[], None]) -> None:
     """Daemon threads: an unreachable host must not hold up the end of the program."""
-    Thread(target=work, daemon=True, name="host").start()
+    try:
+        Thread(target=work, daemon=True, name="host").start()
+    except RuntimeError:  # no thread can be had: no program can be started either, so that this says so at once
+        work()
 
 
 @dataclass(frozen=True, slots=True)

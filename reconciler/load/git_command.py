@@ -76,10 +76,10 @@ def call(
     deadline: float | None = None,
 ) -> Output:
     """Run `git ARGUMENTS` in a directory and take its code, output and messages; raise RepositoryError without git."""
-    with tempfile.TemporaryFile() as stream:
-        stream.write(stdin)
-        stream.seek(0)
-        try:
+    try:
+        with tempfile.TemporaryFile() as stream:
+            stream.write(stdin)
+            stream.seek(0)
             code, stdout, stderr = git.Git(directory).execute(
                 ["git", *QUIET, *arguments],
                 istream=stream,
@@ -90,8 +90,11 @@ def call(
                 env=dict(environment),
                 kill_after_timeout=deadline,
             )
-        except git.exc.GitCommandNotFound:
-            raise RepositoryError("git is not installed: install it, or put it on PATH") from None
+    except git.exc.GitCommandNotFound:
+        raise RepositoryError("git is not installed: install it, or put it on PATH") from None
+    except (OSError, RuntimeError) as problem:  # no descriptor, process, thread or disk left for it
+        why = problem.strerror if isinstance(problem, OSError) else problem
+        raise RepositoryError(f"git cannot be started: {why}; see `ulimit -a` and {tempfile.gettempdir()}") from None
     return Output(code, stdout if isinstance(stdout, bytes) else str(stdout).encode(), redacted(str(stderr)))
 
 

@@ -3,6 +3,7 @@
 What goes in and comes out may hold secrets, so nothing here logs a command line or an output.
 """
 
+import errno
 import gc
 import logging
 import os
@@ -10,8 +11,8 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,11 +21,13 @@ from typing import IO, Any
 import sh
 
 from reconciler.errors import ReconcilerError
+from reconciler.remote.reclaim import reclaim
 
 CAP = 256 << 20  # bytes of output, above which a program is stopped and nothing is read
 ERRORS_CAP = 64 << 10  # of them that anybody reads
 NOISY = 8 << 20  # bytes of errors, above which a program is stopped: they are a file on this machine
 SPARE = 12  # descriptors that must be free for a start
+TOO_MANY = "too many files are open: raise `ulimit -n` and try again"
 CHECK_SIZE = 0.25  # seconds between two looks at the size of the output
 
 logging.getLogger("sh").setLevel(logging.CRITICAL)
@@ -62,16 +65,22 @@ class Running:
         self.ended = threading.Event()
         self.code = 0
         self._on_end = on_end
-        self.errors_file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
-        try:
+        with ExitStack() as failing, scarcity(argv[0]):
+            self.errors_file = failing.enter_context(tempfile.TemporaryFile())
             self._process = _start(argv, stdin, stdout, self.errors_file, environment, directory)
-        except BaseException:
-            self.errors_file.close()
-            raise
-        threading.Thread(target=self._wait, daemon=True, name=f"wait-{self._process.pid}").start()
+            failing.callback(self._give_up)
+            threading.Thread(target=self._wait, daemon=True, name=f"wait-{self._process.pid}").start()
+            failing.pop_all()
+
+    def _give_up(self) -> None:
+        """It was started, and there is no thread to wait for it."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def _wait(self) -> None:
-        self._process.wait()
+        with suppress(RuntimeError):  # it has ended, and `sh` finds no thread to clean up behind it
+            self._process.wait()
         self.code = int(self._process.exit_code)
         self.ended.set()
         self._on_end()
@@ -114,15 +123,13 @@ class Call:
     ) -> None:
         """Start it. `piped`: it wants a pipe, because it shares its input with a child. Raises CannotStart."""
         self._cap = cap
-        self._out = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
-        try:
+        with ExitStack() as failing, scarcity(argv[0]):
+            self._out = failing.enter_context(tempfile.TemporaryFile())
             with piped_input(stdin) if piped else _file_input(stdin) as source:
                 self._running = Running(
                     argv, source, self._out, environment=environment, directory=directory, on_end=on_end
                 )
-        except BaseException:
-            self._out.close()
-            raise
+            failing.pop_all()
 
     def wait(self, seconds: float) -> bool:
         """True when it has ended, or has written more than it may, within that time."""
@@ -177,10 +184,12 @@ def run(
 
 
 def _file_input(data: bytes) -> IO[bytes]:
-    source = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
-    source.write(data)
-    source.flush()
-    source.seek(0)
+    with ExitStack() as failing:
+        source = failing.enter_context(tempfile.TemporaryFile())
+        source.write(data)
+        source.flush()
+        source.seek(0)
+        failing.pop_all()
     return source
 
 
@@ -188,6 +197,7 @@ def piped_input(data: bytes, *, keep: Callable[[IO[bytes]], None] = lambda end: 
     """The reading end of a pipe into which a thread writes `data`; `keep` then gets the writing end."""
     reading, writing = os.pipe()
     end = open(writing, "wb", buffering=0)  # noqa: SIM115, PTH123 (handed to `keep`)
+    source = open(reading, "rb", buffering=0)  # noqa: SIM115, PTH123 (the caller closes it)
 
     def write() -> None:
         with suppress(BrokenPipeError, ValueError):
@@ -196,17 +206,41 @@ def piped_input(data: bytes, *, keep: Callable[[IO[bytes]], None] = lambda end: 
                 view = view[end.write(view) :]
         keep(end)
 
-    threading.Thread(target=write, daemon=True, name="stdin").start()
-    return open(reading, "rb", buffering=0)  # noqa: PTH123 (the caller closes it)
+    try:
+        threading.Thread(target=write, daemon=True, name="stdin").start()
+    except RuntimeError:
+        end.close()
+        source.close()
+        raise
+    return source
+
+
+def find(program: str) -> Any:
+    """The program as `sh` runs it. Raises CannotStart, each time anew: it may be installed, or removed, meanwhile."""
+    if not os.access(str(_found(program)), os.X_OK):
+        _found.cache_clear()
+    return _found(program)
 
 
 @cache
-def find(program: str) -> Any:
-    """The program as `sh` runs it. Raises CannotStart, each time anew: it may be installed meanwhile."""
+def _found(program: str) -> Any:
     try:
         return sh.Command(program)
     except sh.CommandNotFound:
         raise CannotStart(f"{program} is not installed on this machine: install it and try again") from None
+
+
+@contextmanager
+def scarcity(program: str) -> Iterator[None]:
+    """What is lacking here for a start, be it descriptors, processes, threads or disk, becomes a CannotStart."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EMFILE:
+            raise CannotStart(TOO_MANY) from None
+        raise CannotStart(f"{program} cannot be started: {error.strerror or error}") from None
+    except RuntimeError as error:  # can't start new thread
+        raise CannotStart(f"{program} cannot be started: {error}, see `ulimit -u`") from None
 
 
 def _room() -> None:
@@ -216,7 +250,7 @@ def _room() -> None:
         for _ in range(SPARE):
             spare.append(os.open(os.devnull, os.O_RDONLY))
     except OSError:
-        raise CannotStart("too many files are open: raise `ulimit -n` and try again") from None
+        raise CannotStart(TOO_MANY) from None
     finally:
         for descriptor in spare:
             os.close(descriptor)
@@ -251,8 +285,10 @@ def _start(
             _log_msg=lambda *_: argv[0],
             **options,
         ).process
-    except (OSError, sh.ForkException) as error:
-        reason = error.strerror if isinstance(error, OSError) else "its start failed"
-        raise CannotStart(f"{argv[0]} cannot be started: {reason}") from None
+    except (OSError, RuntimeError, sh.ForkException) as error:
+        reclaim(error)
+        if isinstance(error, sh.ForkException):
+            raise CannotStart(f"{argv[0]} cannot be started: its start failed") from None
+        raise
     finally:
         gc.enable()  # sh switches it off around the fork, and forgets to switch it on again when that fails

@@ -5,11 +5,11 @@ import select
 import signal
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
-from reconciler.remote.process import Ended, Running, find, piped_input
+from reconciler.remote.process import Ended, Running, find, piped_input, scarcity
 
 
 class Stream:
@@ -27,15 +27,13 @@ class Stream:
         self._guard = threading.Lock()
         self._stdin: IO[bytes] | None = None
         self._closed = False
-        reading, writing = os.pipe()
-        self._out = reading
-        try:
-            with piped_input(head, keep=self._keep) as source, open(writing, "wb", buffering=0) as out:  # noqa: PTH123
+        with ExitStack() as failing, scarcity(argv[0]):
+            self._out, writing = os.pipe()
+            failing.callback(os.close, self._out)
+            with open(writing, "wb", buffering=0) as out, piped_input(head, keep=self._keep) as source:  # noqa: PTH123
+                failing.callback(self._hang_up)
                 self._running = Running(argv, source, out, environment=environment, directory=directory)
-        except BaseException:
-            self._hang_up()
-            os.close(reading)
-            raise
+            failing.pop_all()
 
     def _keep(self, end: IO[bytes]) -> None:
         with self._guard:
@@ -45,7 +43,9 @@ class Stream:
 
     def read(self, seconds: float) -> bytes | None:
         """What has come within that time: None for nothing yet, empty at the end."""
-        if not select.select([self._out], [], [], seconds)[0]:
+        waiting = select.poll()  # `select` takes no descriptor above 1023
+        waiting.register(self._out, select.POLLIN)
+        if not waiting.poll(seconds * 1000):
             return None
         return os.read(self._out, 1 << 16)
 

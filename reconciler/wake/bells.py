@@ -66,7 +66,10 @@ class Bells:
             if name not in self._hosts:
                 self._hosts[name] = host
                 self._stops[name] = stop = Event()
-                Thread(target=self._listen, args=(name, host, stop), daemon=True, name=f"bell-{name}").start()
+                try:
+                    Thread(target=self._listen, args=(name, host, stop), daemon=True, name=f"bell-{name}").start()
+                except RuntimeError:  # no thread can be had: the next turn tries again
+                    del self._hosts[name], self._stops[name]
 
     def close(self) -> None:
         """End all channels."""
