@@ -31,7 +31,7 @@ def held(thing: object) -> int:
         one = todo.pop()
         if id(one) not in seen and not isinstance(one, type | ModuleType) and not callable(one):
             seen[id(one)] = one
-            todo += gc.get_referents(one)
+            todo += [*gc.get_referents(one), *(one if isinstance(one, dict) else ())]
     return len(seen)
 
 
