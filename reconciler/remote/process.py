@@ -3,7 +3,6 @@
 What goes in and comes out may hold secrets, so nothing here logs a command line or an output.
 """
 
-import errno
 import gc
 import logging
 import os
@@ -11,8 +10,8 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,21 +19,15 @@ from typing import IO, Any
 
 import sh
 
-from reconciler.errors import ReconcilerError
 from reconciler.remote.reclaim import reclaim
+from reconciler.remote.scarcity import CannotStart, room, scarcity
 
 CAP = 256 << 20  # bytes of output, above which a program is stopped and nothing is read
 ERRORS_CAP = 64 << 10  # of them that anybody reads
 NOISY = 8 << 20  # bytes of errors, above which a program is stopped: they are a file on this machine
-SPARE = 12  # descriptors that must be free for a start
-TOO_MANY = "too many files are open: raise `ulimit -n` and try again"
 CHECK_SIZE = 0.25  # seconds between two looks at the size of the output
 
 logging.getLogger("sh").setLevel(logging.CRITICAL)
-
-
-class CannotStart(ReconcilerError):
-    """A program is not installed here, or the system has no room for another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,32 +223,6 @@ def _found(program: str) -> Any:
         raise CannotStart(f"{program} is not installed on this machine: install it and try again") from None
 
 
-@contextmanager
-def scarcity(program: str) -> Iterator[None]:
-    """What is lacking here for a start, be it descriptors, processes, threads or disk, becomes a CannotStart."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.EMFILE:
-            raise CannotStart(TOO_MANY) from None
-        raise CannotStart(f"{program} cannot be started: {error.strerror or error}") from None
-    except RuntimeError as error:  # can't start new thread
-        raise CannotStart(f"{program} cannot be started: {error}, see `ulimit -u`") from None
-
-
-def _room() -> None:
-    """Raises CannotStart when few descriptors are left: `sh` would lose those that it got."""
-    spare: list[int] = []
-    try:
-        for _ in range(SPARE):
-            spare.append(os.open(os.devnull, os.O_RDONLY))
-    except OSError:
-        raise CannotStart(TOO_MANY) from None
-    finally:
-        for descriptor in spare:
-            os.close(descriptor)
-
-
 def _start(
     argv: Sequence[str],
     stdin: IO[bytes],
@@ -265,7 +232,7 @@ def _start(
     directory: Path | None,
 ) -> Any:
     program = find(argv[0])
-    _room()
+    room()
     options: dict[str, Any] = {"_env": dict(environment)} if environment is not None else {}
     if directory is not None:
         options["_cwd"] = str(directory)

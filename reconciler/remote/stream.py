@@ -9,7 +9,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
-from reconciler.remote.process import Ended, Running, find, piped_input, scarcity
+from reconciler.remote.process import Ended, Running, find, piped_input
+from reconciler.remote.scarcity import scarcity
 
 
 class Stream:

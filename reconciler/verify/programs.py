@@ -12,7 +12,8 @@ from typing import Self
 
 from reconciler.load.signers import Key, read_key, ssh_fingerprint
 from reconciler.model.trust import Signer
-from reconciler.remote.process import CannotStart, Ended, run
+from reconciler.remote.process import Ended, run
+from reconciler.remote.scarcity import CannotStart
 from reconciler.verify.signature import Commit, Odd, Signature, signature
 
 DEADLINE = 30.0  # seconds for one signature

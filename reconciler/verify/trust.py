@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reconciler.load.git import Repository
 from reconciler.load.git_command import RepositoryError
 from reconciler.model.trust import Refusal, Signer
-from reconciler.remote.process import CannotStart
+from reconciler.remote.scarcity import CannotStart
 from reconciler.verify.history import commit, way
 from reconciler.verify.programs import Checker
 from reconciler.verify.signature import Commit, Odd, read

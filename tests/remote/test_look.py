@@ -192,6 +192,16 @@ def test_the_bell_rings_at_each_transition(host: HostUnderTest):
     assert host.observe().pairs("workspace")["holder"] == ""
 
 
+def test_what_rang_long_ago_is_not_kept(host: HostUnderTest):
+    file = host.root / "_/bell"
+    file.write_bytes(b"old\n" * 20_000)
+    with bell(host) as channel:
+        assert file.stat().st_size == 0
+        host.run(RUN, "true")
+        until(lambda: channel.lines.count(RUN) == 3)
+        assert 0 < file.stat().st_size < 1000
+
+
 def test_the_bell_ends_by_itself(host: HostUnderTest):
     channel = Channel(host, 1)
     assert channel.ended()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.remote.process import CannotStart, run
+from reconciler.remote.process import run
+from reconciler.remote.scarcity import CannotStart
 from reconciler.remote.stream import Stream
 
 

@@ -16,7 +16,8 @@ import gc, os, resource, sys, tempfile, threading, time
 from pathlib import Path
 from reconciler.load.git_command import RepositoryError, call
 from reconciler.remote import process
-from reconciler.remote.process import CannotStart, run
+from reconciler.remote.process import run
+from reconciler.remote.scarcity import CannotStart
 from reconciler.remote.stream import Stream
 
 def descriptors():

@@ -46,6 +46,8 @@ IFS= read -r -d '' line </proc/self/stat
 read -r -a stat <<<"${line##*) }"
 printf '%s %s %s\n' "${FIELD[ledger]}" "$$" "${stat[19]}" >_/holder
 size=$(stat -c %s _/bell)
+# Nobody reads what rang before: whoever opens the channel looks at the host anyway.
+((size > 65536)) && : >_/bell && size=0
 exec 4< <(listen $((size + 1)))
 listener=$!
 exec 3<&-
