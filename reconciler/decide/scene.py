@@ -139,13 +139,13 @@ class Known:
 
     @property
     def ended_at(self) -> float | None:
-        """When it ended, if anybody knows."""
-        return _first(self.report and self.report.ended_at, self.memory and self.memory.ended_at)
+        """When it ended, if anybody knows. What the ledger noted stands: a host's clock may have been set since."""
+        return _first(self.memory and self.memory.ended_at, self.report and self.report.ended_at)
 
     @property
     def started_at(self) -> float | None:
-        """When its worker started, if anybody knows."""
-        return _first(self.report and self.report.started_at, self.memory and self.memory.started_at)
+        """When its worker started, if anybody knows; as with its end."""
+        return _first(self.memory and self.memory.started_at, self.report and self.report.started_at)
 
     @property
     def rerun_key(self) -> str:
@@ -265,7 +265,7 @@ def _told(remembered: Result, reported: Result) -> bool:
     return reported.state in TELLING and remembered.state in (State.BLOCKED, *TELLING)
 
 
-def _first(one: float | RunReport | None, other: float | RunMemory | None) -> float | None:
+def _first(one: float | RunMemory | None, other: float | RunReport | None) -> float | None:
     for value in (one, other):
         if isinstance(value, (int, float)):
             return value

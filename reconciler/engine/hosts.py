@@ -13,6 +13,7 @@ from reconciler.engine.world import World
 from reconciler.errors import LeaseLost
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host
+from reconciler.model.memory import Memory
 from reconciler.model.observed import Seen, Unseen
 from reconciler.observe.parse import parse_report
 
@@ -40,6 +41,7 @@ class Hosts:
         self._recording = recording
         self._denials = Denials()
         self._desired: Desired
+        self._all: tuple[Desired, Memory, dict[str, Host]] | None = None  # as of this commit and that ledger
         self._programs: frozenset[str] = frozenset()  # that agents need there
         self._again: set[str] = set()  # to be asked once they are not busy any more
 
@@ -63,7 +65,10 @@ class Hosts:
 
     def all(self) -> dict[str, Host]:
         """The hosts of the fleet, and the places on the books that no Host names any more."""
-        return {**self._desired.hosts, **former_places(self._desired, self._world.ledger.memory())}
+        desired, memory = self._desired, self._world.ledger.memory()
+        if self._all is None or self._all[0] is not desired or self._all[1] is not memory:
+            self._all = desired, memory, {**desired.hosts, **former_places(desired, memory)}
+        return self._all[2]
 
     def observed(self) -> dict[str, Seen | Unseen]:
         """What is known of each now."""

@@ -51,6 +51,7 @@ class Uses(NamedTuple):
     optional: frozenset[str]
 
 
+@functools.lru_cache(maxsize=64)
 def check(text: str) -> Uses:
     """Take a template's text and return the names it uses. Raises BadTemplate, with the line."""
     uses = _uses(text)

@@ -139,7 +139,8 @@ class Controller:
 
         def turn() -> None:
             engine.step(0)
-            engine.save()
+            if self.world.random.random() < 0.05:  # it costs more than all the rest, and nothing is decided on it
+                engine.save()
             if not self.single and next_time(engine, engine.clock()) <= 0:
                 engine.awaken()
 

@@ -20,11 +20,10 @@ def digest(word: str) -> str:
 
 
 def fleet(random: Random) -> Desired:
-    """Two or three hosts, two to six tasks."""
-    hosts = {
-        f"h{n}": Host(f"h{n}", address=f"m{n}", slots=random.randint(1, 3)) for n in range(1, random.randint(3, 4))
-    }
-    tasks = {name: task(name, random) for name in "abcdef"[: random.randint(2, 6)]}
+    """One to three hosts, one to six tasks, mostly few: what goes wrong at all goes wrong in small fleets, too."""
+    names = [f"h{n + 1}" for n in range(random.choice([1, 2, 2, 2, 3]))]
+    hosts = {name: Host(name, address=f"m{name[1:]}", slots=random.randint(1, 3)) for name in names}
+    tasks = {name: task(name, random) for name in "abcdef"[: random.choice([1, 2, 2, 3, 3, 4, 6])]}
     if "c" in tasks and random.random() < 0.3:
         tasks["c"] = replace(tasks["c"], depends_on=("a",))
     agents = {"crew": Agent("crew", "command", command=("crew",), max_concurrent=random.choice([None, 1]))}

@@ -52,10 +52,10 @@ def _launch(controller: "Controller", desired: Desired, host: Host, name: RunNam
         _violates(controller, f"launches {name}, whose task is not open at its commit")
     if host.cordon or host.drain or host.gone or host.former:
         _violates(controller, f"launches {name} on {host.name}, which is closed at its commit")
-    known, succeeded = _evidence(controller, desired)
-    world = controller.world
+    world, (known, succeeded) = controller.world, _evidence(controller, desired)
     if name not in known:
-        if world.truth.executions.pop(name, 0):
+        world.truth.executions.pop(name, 0)
+        if name in world.truth.sent:
             world.truth.namesakes.add(name)
         if any(
             run.name == name
@@ -66,6 +66,7 @@ def _launch(controller: "Controller", desired: Desired, host: Host, name: RunNam
             world.truth.unknowable.add(name)  # it lies where no document and no book of this controller leads
     if name[:2] not in succeeded:
         world.truth.succeeded.discard(name[:2])
+    world.truth.sent.add(name)
 
 
 def _evidence(controller: "Controller", desired: Desired) -> tuple[set[RunName], set[Step]]:

@@ -161,7 +161,7 @@ class Machine:
         return "work", lambda: self._work(run)
 
     def _begin(self, process: Process, run: RunDirectory) -> None:
-        if "started" in run.records:  # void was faster
+        if "started" in run.records or not run.exists:  # void was faster, or there is no place to record it
             self.end(process)
             return
         self.record(run, "started", f"p={process.pid};s={process.start};b={self.boot_id}")

@@ -52,7 +52,7 @@ class Call:
             self.machine.made += 1
             space.id = f"{self.machine.name}w{self.machine.made}"
         space.fleet = f"{self.field['fleet_id']};{self.field['fleet_name']}"
-        space.name, space.revision, space.lease = self.field["host_name"], self.field["revision"], lease
+        space.name, space.lease = self.field["host_name"], lease
         return self.observe()
 
     def _end_strays(self) -> None:

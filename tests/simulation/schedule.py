@@ -47,13 +47,15 @@ class Schedule:
         """Trouble, then calm."""
         world, rounds = self.world, 0
         self.world.note(f"{self.kinds} {world.weather} {len(world.controllers)} controllers")
-        for _ in range(self.random.randint(30, 90)):
+        for _ in range(self.random.choice([15, 25, 25, 40, 60])):
             self.world.note(self.act())
             self.steps += 1
             if world.truth.violations:
                 break
         else:
-            rounds = Calm(self).run()
+            calm = Calm(world, self.random.choice(world.controllers))
+            calm.heal()
+            rounds = calm.run()
         faults, boundaries = dict(world.truth.faults), world.truth.boundaries
         return Verdict(self.seed, world.truth.violations, faults, self.steps, boundaries, rounds, world.trace or [])
 
@@ -91,7 +93,8 @@ class Schedule:
             done = self.turn(one)
         if (moves := self.world.moves()) and random.random() < 0.7:
             what, move = random.choice(moves)
-            move()
+            if what != "exit" or random.random() < 0.4:  # work takes longer than what happens around it
+                move()
             return f"{one.name} {done}; a host: {what}"
         return f"{one.name} {done}"
 
@@ -112,15 +115,13 @@ class Schedule:
 class Calm:
     """The faults are over: one controller, and workers that end well."""
 
-    def __init__(self, schedule: Schedule) -> None:
-        self.schedule = schedule
-        self.world = world = schedule.world
-        self.boss = schedule.random.choice(world.controllers)
+    def __init__(self, world: World, boss: Controller) -> None:
+        self.world = world
+        self.boss = boss
+        self.moved = False  # a host did something in the last round
 
     def run(self) -> int:
         """How many rounds it took until nothing was left to do. What was not so in time is a violation."""
-        self.heal()
-        quiet = 0
         for rounds in range(ROUNDS):
             before = self.world.writes
             self.round()
@@ -129,8 +130,7 @@ class Calm:
             if self.world.flying and not rounds % 2:
                 self.world.arrive(0)
                 continue
-            quiet = quiet + 1 if self.resting() and self.world.writes == before else 0
-            if quiet == 2:
+            if self.resting() and self.world.writes == before and not self.moved:
                 self.verify()
                 return rounds
         process = self.boss.process
@@ -155,7 +155,8 @@ class Calm:
         boss.allow_prune, boss.single = True, False
         self.world.note(f"calm: {boss.name}")
 
-    def round(self) -> None:
+    def round(self, *, working: bool = False) -> None:
+        """One round of the controller, and what hosts do meanwhile; `working`: no worker gets done."""
         world, boss = self.world, self.boss
         world.time += 61
         boss.clone.follow()
@@ -174,8 +175,12 @@ class Calm:
             boss.step()
         else:
             world.truth.violation("a round goes on for ever")
+        self.moved = False
         for _ in range(6):
             for what, move in world.moves():
+                if working and what == "exit":
+                    continue
+                self.moved = True
                 self.world.note(f"a host: {what}")
                 move()
         self.world.note(

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 
@@ -27,12 +27,25 @@ class Disk(Database):
 
     hook: Hook = staticmethod(lambda where: None)
 
+    def changed_elsewhere(self) -> bool:
+        """Nobody else writes it."""
+        return False
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """As in Database, for one thread."""
+        return nullcontext(self._connection)
+
     @contextmanager
     def writing(self, *, durable: bool = False) -> Iterator[sqlite3.Connection]:
-        """As in Database."""
+        """As in Database, in memory, where nothing is durable."""
         self.hook("before a transaction")
-        with super().writing(durable=durable) as connection:
-            yield connection
+        self._connection.execute("BEGIN")
+        try:
+            yield self._connection
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
         self.hook("after a transaction")
 
 

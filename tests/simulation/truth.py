@@ -16,6 +16,7 @@ class Truth:
     executions: Counter[RunName] = field(default_factory=Counter)  # how often a worker of it began
     living: Counter[RunName] = field(default_factory=Counter)  # workers alive now
     succeeded: set[Step] = field(default_factory=set)
+    sent: set[RunName] = field(default_factory=set)
     unknowable: set[RunName] = field(default_factory=set)  # started again by somebody who could not know of them
     namesakes: set[RunName] = field(default_factory=set)  # those of which two lay somewhere, one after the other
     results: dict[RunName, tuple[str, str]] = field(

@@ -29,13 +29,13 @@ check_holder() {
   refuse_lease
 }
 
+# The revision stays: its report has to show what others acted on, and nothing has been acted on yet.
 set_marks() {
   local lease="${FIELD[number]};${FIELD[ledger]}"
   [[ -n ${HELD[id]-} ]] || swap id "$(new_id)" || return
   [[ ${HELD[fleet]-} == "${FIELD[fleet_id]};${FIELD[fleet_name]}" ]] ||
     swap fleet "${FIELD[fleet_id]};${FIELD[fleet_name]}" || return
   [[ ${HELD[name]-} == "${FIELD[host_name]}" ]] || swap name "${FIELD[host_name]}" || return
-  [[ ${HELD[revision]-} == "${FIELD[revision]}" ]] || swap revision "${FIELD[revision]}" || return
   [[ ${HELD[lease]-} == "$lease" ]] || swap lease "$lease"
 }
 
