@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.record.claim import Holder
     from reconciler.record.ledger import Ledger
     from reconciler.record.secrets import Secrets
+    from reconciler.remote.transport import Remote
     from reconciler.show.paper import Paper
 
 SECRET_DEADLINE = 30.0  # seconds for a command that prints a secret
@@ -134,18 +135,24 @@ def build_world(context: Context, fleet: Fleet, ledger: "Ledger") -> "World":
     from reconciler.engine.world import World
     from reconciler.record.archive import Archive
     from reconciler.record.redactor import Redactor
-    from reconciler.remote.transport import Remote
 
     redactor = Redactor()
     return World(
         ledger=ledger,
         archive=Archive(fleet.folder / "runs", redactor),
         redactor=redactor,
-        remote=Remote(fleet.folder, ssh_config=context.ssh_config, identity_file=context.identity_file),
+        remote=remote(context, fleet),
         secrets=load_secrets(),
         load_secrets=load_secrets,
         launcher=f"{_user()}@{socket.gethostname()}",
     )
+
+
+def remote(context: Context, fleet: Fleet) -> "Remote":
+    """The fleet's hosts as they are reached from here. Raises ReconcilerError."""
+    from reconciler.remote.transport import Remote
+
+    return Remote(fleet.folder, ssh_config=context.ssh_config, identity_file=context.identity_file)
 
 
 def load_secrets() -> "Secrets":

@@ -1,6 +1,8 @@
 """`reconciler watch`."""
 
 import signal
+from tempfile import TemporaryFile
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
@@ -11,7 +13,12 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.change import Options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reconciler.cli.opening import Listener
+
+LOOK = 5.0  # seconds between two looks whether a full disk has room again
+ROOM = 1 << 18  # bytes that have to fit
 
 
 @click.command()
@@ -37,17 +44,16 @@ def watch(context: Context, interval: float | None, take_over: bool) -> int:
 
 
 def _watch(context: Context, listener: "Listener", interval: float | None, take_over: bool) -> None:
-    from reconciler.cli.opening import controller, open_fleet
+    from reconciler.cli.opening import controller, open_fleet, remote
     from reconciler.cli.printing import report_answer
     from reconciler.clock import now
     from reconciler.engine.engine import Engine
     from reconciler.engine.events import Reread, Stopped
     from reconciler.loop import watch as serve
+    from reconciler.record.database import DiskFull
     from reconciler.wake.requests import Requests
 
-    fleet = open_fleet(context)
-    with controller(context, fleet, "watch") as world:
-        world.listen, world.trouble = listener.event, listener.trouble
+    def begin() -> None:
         engine = Engine(world, fleet.wanted, Options(), now)
         engine.take_over, engine.interval = take_over, interval
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,3 +65,34 @@ def _watch(context: Context, listener: "Listener", interval: float | None, take_
             serve(engine, requests)
         finally:
             requests.close()
+
+    fleet = open_fleet(context)
+    with controller(context, fleet, "watch") as world:
+        world.listen, world.trouble = listener.event, listener.trouble
+        while True:
+            try:
+                return begin()
+            except DiskFull as full:
+                # From here on it is as if it had been killed: nothing goes on, and what was going on is looked at anew.
+                world.remote.close()
+                world.trouble(f"{full}; it goes on by itself when there is room")
+            if not _room_comes(fleet.folder):
+                return None
+            world.trouble("there is room on the disk again")
+            world.remote = remote(context, fleet)
+
+
+def _room_comes(folder: "Path") -> bool:
+    """Wait until something can be written there; False when a signal asks for the end before."""
+    end = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end.set())
+    while not end.wait(LOOK):
+        try:
+            with TemporaryFile(dir=folder, buffering=0) as trial:
+                for _ in range(ROOM >> 12):
+                    trial.write(bytes(1 << 12))
+            return True
+        except OSError:
+            continue
+    return False

@@ -12,10 +12,15 @@ from reconciler.errors import ReconcilerError
 from reconciler.record.schema import NewerSchema, migrate
 
 PATIENCE = 10.0  # seconds to wait for another process's transaction
+NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 
 
 class LedgerError(ReconcilerError):
     """The ledger cannot be read or written; the text names the file and what to do."""
+
+
+class DiskFull(LedgerError):
+    """What happens cannot be recorded, so nothing may happen."""
 
 
 class Database:
@@ -168,7 +173,8 @@ def _told(path: Path) -> Iterator[None]:
         sentence = _sentence(path, problem)
         if sentence is None:
             raise
-        raise LedgerError(sentence) from problem
+        full = problem.sqlite_errorcode in NO_ROOM
+        raise DiskFull(sentence) if full else LedgerError(sentence) from problem
 
 
 def damaged(path: Path, detail: object) -> LedgerError:
@@ -181,7 +187,7 @@ def _sentence(path: Path, problem: sqlite3.Error) -> str | None:
     match getattr(problem, "sqlite_errorcode", 0) & 0xFF:
         case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
             return str(damaged(path, problem))
-        case sqlite3.SQLITE_FULL:
+        case _ if getattr(problem, "sqlite_errorcode", 0) in NO_ROOM:
             return (
                 f"cannot write {path}: the disk is full; free some space and run again, nothing is started until then"
             )

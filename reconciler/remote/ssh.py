@@ -107,6 +107,13 @@ class Door:
 def door(host: Host, settings: Settings) -> Door:
     """Write the files of `host` unless they are there. Raises Unreachable."""
     _check(host)
+    try:
+        return _door(host, settings)
+    except OSError as problem:
+        raise Unreachable(f"cannot write to {settings.folder} ({problem.strerror}): see its owner and disk") from None
+
+
+def _door(host: Host, settings: Settings) -> Door:
     settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     pins = "".join(f"* {key}\n" for key in host.host_keys)
     keys = _written(settings.folder, host.name, "keys", pins) if pins else None

@@ -240,10 +240,10 @@ def test_a_removed_state_folder_ends_it(fleet: Fleet, watch: Watch) -> None:
     assert "was removed or replaced while in use" in watch.lines[-1]
 
 
-def test_a_full_disk_ends_it_with_one_clear_error(fleet: Fleet) -> None:
+def test_a_full_disk_is_told_and_nothing_is_started_until_there_is_room(fleet: Fleet) -> None:
     if os.geteuid():
         pytest.skip("needs root to mount a small disk")
-    fleet.local()
+    fleet.local(slots=100)
     fleet.task("first")
     fleet.commit()
     fleet.state.mkdir()
@@ -257,8 +257,18 @@ def test_a_full_disk_ends_it_with_one_clear_error(fleet: Fleet) -> None:
             for number in range(30):
                 fleet.task(f"t{number}", f": {'x' * 3000}")
             fleet.commit()
-            assert watch.ended() == 1
-            assert watch.log.count("the disk is full") == 1
+            watch.says("the disk is full")
+            watch.says("it goes on by itself when there is room")
+            told = len(watch.lines)
+            time.sleep(7)
+            assert [line for line in watch.lines[told:] if "launched" in line or "the disk is full" in line] == []
+            (fleet.state / "fill").unlink()
+            watch.says("there is room on the disk again")
+            watch.says("ended t29", timeout=60)
+            assert sorted(line.split()[2] for line in watch.lines if "launched t" in line) == sorted(
+                {line.split()[2] for line in watch.lines if "launched t" in line}
+            )
+            assert watch.end() == 0
     finally:
         subprocess.run(["umount", "-l", str(fleet.state)], check=True)
 
