@@ -1,6 +1,6 @@
 """Bring results and logs home: bytes from an offset on, in portions, until there is no more."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.agents.values import decoded, parse
@@ -30,12 +30,13 @@ LOGS = {"stdout": "stdout.log", "stderr": "stderr.log", "events": "events.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Bytes of one file of a run; `offset` None replaces the file as a whole."""
+    """Bytes of one file of a run; `offset` None replaces the file as a whole; `more`: others follow."""
 
     run: str
     file: str
     offset: int | None
     data: bytes
+    more: bool = False
 
 
 class CollectFailed(ReconcilerError):
@@ -47,18 +48,19 @@ def collect(
     host: Host,
     directories: Mapping[str, str],
     have: Callable[[str, str], int],
+    held: Container[str] = (),
     *,
     portion: int = PORTION,
 ) -> Iterator[Portion]:
-    """Portions of everything that runs left; `have(run, file)` is the size already here.
+    """Portions of everything that runs left; `have(run, file)` is the size already here, asked before each portion.
 
-    `directories`: run → where it lies. A few runs travel in one call, and again as long as logs go on. Raises
-    CollectFailed.
+    `directories`: run → where it lies; `held`: runs of which no more is wanted, it may grow. A few runs travel
+    in one call, and again as long as logs go on. Raises CollectFailed.
     """
     runs = sorted(directories)
     for start in range(0, len(runs), TOGETHER):
         some = {run: directories[run] for run in runs[start : start + TOGETHER]}
-        yield from _together(remote, host, some, have, portion)
+        yield from _together(remote, host, some, have, held, portion)
 
 
 def most(runs: int, portion: int = PORTION) -> int:
@@ -67,11 +69,16 @@ def most(runs: int, portion: int = PORTION) -> int:
 
 
 def _together(
-    remote: Remote, host: Host, directories: Mapping[str, str], have: Callable[[str, str], int], portion: int
+    remote: Remote,
+    host: Host,
+    directories: Mapping[str, str],
+    have: Callable[[str, str], int],
+    held: Container[str],
+    portion: int,
 ) -> Iterator[Portion]:
-    offsets = {run: {log: have(run, file) for log, file in LOGS.items()} for run in directories}
     left = set(directories)
     while left:
+        offsets = {run: {log: have(run, file) for log, file in LOGS.items()} for run in left}
         limit = max(1, portion // len(left))
         fields: list[tuple[str, bytes | str]] = [("root", host.workspace_root), ("prelude", ""), ("limit", str(limit))]
         for run in sorted(left):
@@ -85,12 +92,13 @@ def _together(
             raise CollectFailed(reply.sentence("error") or f"refused with code {reply.code}")
         frames = dict(reply.frames)
         for run in sorted(left):
-            more = False
-            for part in _portions(run, frames, offsets[run], limit):
-                yield part
-                more = more or (part.offset is not None and len(part.data) >= limit)
-            if not more:
+            parts = list(_portions(run, frames, offsets[run], limit))
+            yield from parts
+            going_on = [part for part in parts if part.more]
+            if not going_on or run in held:
                 left.discard(run)
+            elif all(have(run, part.file) == part.offset for part in going_on):
+                portion *= 2  # what may be a long secret has to be seen as a whole
 
 
 def secrets_of(asked: bytes) -> tuple[str, ...]:
@@ -100,7 +108,7 @@ def secrets_of(asked: bytes) -> tuple[str, ...]:
     return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
-def _portions(run: str, frames: Mapping[str, bytes], offsets: dict[str, int], limit: int) -> Iterator[Portion]:
+def _portions(run: str, frames: Mapping[str, bytes], offsets: Mapping[str, int], limit: int) -> Iterator[Portion]:
     """Raises CollectFailed for more than was asked for: who sends that could fill every disk."""
     for frame, file in FILES.items():
         if data := frames.get(f"{frame}/{run}"):
@@ -110,8 +118,7 @@ def _portions(run: str, frames: Mapping[str, bytes], offsets: dict[str, int], li
         if data := frames.get(f"{log}/{run}"):
             bounded(run, file, len(data), limit)
             bounded(run, file, offsets[log] + len(data), LONGEST_LOG)
-            yield Portion(run, file, offsets[log], data)
-            offsets[log] += len(data)
+            yield Portion(run, file, offsets[log], data, more=len(data) >= limit)
 
 
 def bounded(run: str, file: str, size: int, most: int) -> None:

@@ -32,10 +32,13 @@ class Printer:
             self.wrote = self.wrote or bool(data)
         return any(portions.values())
 
-    def show(self, scrub: Scrub) -> None:
-        """Print the whole lines that came; the first time only the last of them when a tail is wanted."""
+    def show(self, scrub: Scrub, whole: Callable[[bytes], int] = lambda data: data.rfind(b"\n") + 1) -> None:
+        """Print the whole lines that came; the first time only the last of them when a tail is wanted.
+
+        `whole`: how many of some bytes are lines that can be shown now.
+        """
         for stream, data in self._held.items():
-            end = data.rfind(b"\n") + 1
+            end = whole(data)
             shown = self._worded(stream, data[:end], scrub)
             self._held[stream] = data[end:]
             if self._tail is not None:

@@ -29,6 +29,9 @@ class Source(Protocol):
     def scrub(self, data: bytes) -> bytes:
         """Whole lines of it without secrets; as long as before."""
 
+    def whole(self, data: bytes) -> int:
+        """How many of these bytes are lines that can be shown without what follows."""
+
     def over(self) -> bool:
         """Whether nothing more can come."""
 
@@ -65,6 +68,10 @@ class Home:
     def scrub(self, data: bytes) -> bytes:
         """As they are: what is kept here has none."""
         return data
+
+    def whole(self, data: bytes) -> int:
+        """As Source says."""
+        return data.rfind(b"\n") + 1
 
     def over(self) -> bool:
         """What is here does not grow."""
@@ -130,8 +137,8 @@ class Distant:
             raise Gone(f"{self._host.name} has nothing of {name} any more")
         self._asked = frames.get(f"asked/{name}", b"")
         self._checks = frames.get(f"qa_log/{name}", b"")
-        # A value that cannot be had here cannot be masked; the worker's own controller masks what it keeps.
-        self._world.learn(secrets_of(self._asked))
+        if why := self._world.learn(secrets_of(self._asked)):
+            raise ReconcilerError(f"{why}; what {name} prints cannot be masked here, so it is not shown")
         found = {stream: frames.get(f"{stream}/{name}", b"") for stream in offsets}
         try:
             for stream, data in found.items():
@@ -144,6 +151,10 @@ class Distant:
     def scrub(self, data: bytes) -> bytes:
         """As Source says."""
         return self._world.redactor.scrub(data)
+
+    def whole(self, data: bytes) -> int:
+        """As Source says: a secret of several lines is waited for."""
+        return self._world.redactor.whole_lines(data)
 
     def over(self) -> bool:
         """Whether the host says that the run has ended; no while it says nothing."""
@@ -161,7 +172,7 @@ class Distant:
 
     def checks(self) -> bytes:
         """As Source says, of what was read last."""
-        return self.scrub(self._checks)
+        return self._world.redactor.scrub(self._checks, begun=True)  # its begin may be cut off
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -156,7 +156,7 @@ def _drain(source: Source, printer: Printer, reader: Reader, row: RunRow, follow
                 pass
     if printer.line is None and len(printer.offsets) > 1 and row.agent:
         printer.line = _line(source.tool())
-    printer.show(source.scrub)
+    printer.show(source.scrub, source.whole)
     return source
 
 

@@ -14,6 +14,7 @@ from reconciler.engine.books import Books
 from reconciler.engine.desired import Wanted
 from reconciler.engine.events import (
     Acted,
+    Answered,
     BellRang,
     Collected,
     CommitSeen,
@@ -63,7 +64,7 @@ class Engine:
         self.means = means = means or Means()
         self.queue = means.inbox()
         self.operations = Operations(world.remote, self.queue, clock, means.start)
-        self.orders = Orders(world, wanted, self.operations)
+        self.orders = Orders(world, wanted, self.operations, means.monotonic)
         self.hosts = Hosts(world, self.operations, clock, means.monotonic, recording=self.recording)
         self.desired: Desired
         self.plan = Plan()
@@ -174,12 +175,12 @@ class Engine:
                     self._note(self.orders.outcomes(event.applied.outcomes, self.clock()))
                 if current:
                     self.hosts.answered(event)
-            case Collected(runs, host, why):
-                self._note([self.orders.collected(run, host, why, self.clock()) for run in runs])
+            case Collected():
+                self._note(self.orders.brought(event, self.clock()))
+            case Answered():
+                self.orders.answers.answered(event)
             case CommitSeen(trouble):
-                if self.wanted.repository.url:
-                    self.world.trouble_with("the remote", trouble)
-                self._newest()
+                self._commit_seen(trouble)
             case BellRang(host, is_open, held_by):
                 if held_by:
                     raise LeaseLost(f"{host} is held by {held_by}, whose `watch` is running")
@@ -195,6 +196,11 @@ class Engine:
                 self.stopped = self.hosts.closed = True
             case Failed(error):
                 raise error
+
+    def _commit_seen(self, trouble: str) -> None:
+        if self.wanted.repository.url:
+            self.world.trouble_with("the remote", trouble)
+        self._newest()
 
     def _newest(self) -> None:
         try:
@@ -226,7 +232,8 @@ class Engine:
 
     def resting(self) -> bool:
         """Nothing is under way, and all that is known has been decided on."""
-        return not (self._stale or self.hosts.looking() or self.operations.collecting or self.queue)
+        under_way = self.hosts.looking() or self.operations.collecting or self.operations.asking
+        return not (self._stale or under_way or self.queue)
 
     def next_round(self) -> float:
         """Seconds from one full look to the next: the interval, ± a tenth so that controllers do not march in step."""

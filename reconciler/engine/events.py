@@ -1,7 +1,7 @@
 """What can come out of the loop's one queue."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from reconciler.act.apply import Applied
@@ -37,10 +37,20 @@ class Acted:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The results and logs of these runs are here, or why not."""
+    """The results and logs of these runs are here, or why not; `held`: those that stay on their host, and why."""
 
     runs: tuple[str, ...]
     host: str
+    why: str = ""
+    held: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a command that prints a secret answered, or why there is no value."""
+
+    name: str
+    value: str = field(repr=False)
     why: str = ""
 
 
@@ -96,4 +106,4 @@ class Failed:
     error: BaseException
 
 
-Event = Looked | Took | Acted | Collected | CommitSeen | BellRang | Stopped | Reread | Requested | Failed
+Event = Looked | Took | Acted | Collected | Answered | CommitSeen | BellRang | Stopped | Reread | Requested | Failed

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from reconciler.act.payload import Launch
 from reconciler.act.worker import Worker, secrets
+from reconciler.engine.answers import Answers
 from reconciler.engine.desired import Wanted
 from reconciler.engine.sights import Sights
 from reconciler.engine.world import World
@@ -17,14 +18,16 @@ from reconciler.model.run import RunName
 from reconciler.model.task import Secret, Task
 from reconciler.observe.parse import run_name
 from reconciler.record.ledger import Intent
+from reconciler.record.redactor import maskable
 
 
 class Launches:
     """Makes launches. `lacking`: task → which secret could not be had when it was to be launched."""
 
-    def __init__(self, world: World, wanted: Wanted) -> None:
+    def __init__(self, world: World, wanted: Wanted, answers: Answers) -> None:
         self._world = world
         self._wanted = wanted
+        self._answers = answers
         self.lacking: dict[str, str] = {}
 
     def missing(self, desired: Desired) -> dict[str, str]:
@@ -40,7 +43,7 @@ class Launches:
         return missing
 
     def make(self, chosen: Mapping[str, Sequence[Change]], desired: Desired) -> tuple[dict[str, Launch], set[Change]]:
-        """Run → its launch, and the changes that cannot be sent because a secret cannot be had."""
+        """Run → its launch, and the changes that cannot be sent because a secret cannot be had, or not yet."""
         wanted = [c for changes in chosen.values() for c in changes if c.action is Action.LAUNCH]
         files = {change.task: desired.tasks[change.task].source.file for change in wanted}
         authors = self._wanted.authors(desired, files) if wanted else {}
@@ -50,12 +53,19 @@ class Launches:
             task = desired.tasks[change.task]
             given = _secrets(task, desired, change)
             try:
-                values = self._world.secrets.resolve([secret.origin for secret in given])
+                values = self._answers.values([secret.origin for secret in given])
             except ReconcilerError as problem:
                 unsent.add(change)
                 self.lacking[change.task] = str(problem)
                 continue
-            self._world.redactor.add(values.values())
+            if values is None:
+                unsent.add(change)
+                continue
+            self._world.knows(values)
+            for name in sorted(name for name, value in values.items() if not maskable(value)):
+                self._world.trouble_with(
+                    name, f"secret {name} is too short, or too common a word, to be masked in logs"
+                )
             launches[change.run] = Launch(
                 name=named(change.run),
                 task=task,

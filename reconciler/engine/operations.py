@@ -35,6 +35,7 @@ class Operations:
         self.busy: dict[str, str] = {}  # host -> operation
         self.asked: dict[str, Host] = {}  # host -> how it was reached, while it is busy
         self.collecting: set[str] = set()  # runs
+        self.asking: set[str] = set()  # secrets
 
     def look(self, name: str, host: Host, fleet_id: str, *, only: bool, programs: Collection[str] = ()) -> None:
         """Ask for a report. `name`: as the loop knows it; a former place may have a namesake."""
@@ -81,21 +82,31 @@ class Operations:
         host: Host,
         directories: Mapping[str, str],
         have: Callable[[str, str], int],
-        keep: Callable[[Portion], None],
+        keep: Callable[[Portion], str],
     ) -> None:
-        """Bring results and logs of ended runs here; beside the host's other operations, since it only reads."""
+        """Bring results and logs of ended runs here; beside the host's other operations, since it only reads.
+
+        `keep` takes each portion in a thread; what it returns is why no more of that run may be brought here.
+        """
         runs = tuple(directories)
         self.collecting.update(runs)
 
         def bring() -> Collected:
+            held: dict[str, str] = {}
             try:
-                for portion in collect(self._remote, host, directories, have):
-                    keep(portion)
+                for portion in collect(self._remote, host, directories, have, held):
+                    if portion.run not in held and (why := keep(portion)):
+                        held[portion.run] = why
             except ReconcilerError as failure:
-                return Collected(runs, name, str(failure))
-            return Collected(runs, name)
+                return Collected(runs, name, str(failure), held)
+            return Collected(runs, name, held=held)
 
         self._start(bring, self._transfers)
+
+    def ask(self, secret: str, answer: Callable[[], Event]) -> None:
+        """Ask for a secret's value, which may take as long as a person needs to type a password."""
+        self.asking.add(secret)
+        self._start(answer)
 
     def free(self, name: str) -> Host | None:
         """An operation is over. Takes the host's name; returns how it was reached."""

@@ -1,11 +1,13 @@
 """A plan's changes → intents in the ledger, calls to hosts, and outcomes on record."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.act.apply import Warrant
 from reconciler.act.collect import ASKED, Portion, secrets_of
+from reconciler.engine.answers import Answers
 from reconciler.engine.desired import Wanted
+from reconciler.engine.events import Collected
 from reconciler.engine.launches import Launches, named, origins
 from reconciler.engine.operations import Operations
 from reconciler.engine.sights import Sights
@@ -17,7 +19,7 @@ from reconciler.model.observed import LeaseMark
 from reconciler.model.rows import Event, EventType
 from reconciler.model.run import Result, State
 from reconciler.observe.parse import run_name
-from reconciler.record.reading import what_was_told
+from reconciler.record.reading import unveiled, what_was_told
 
 # What a local verdict (no host to ask) records.
 LOCAL = {
@@ -32,13 +34,14 @@ MOST_REMEMBERED = 10_000  # failures; a daemon lives long
 class Orders:
     """Carries plans out. A change that failed is not tried again before the next round (`again`)."""
 
-    def __init__(self, world: World, wanted: Wanted, operations: Operations) -> None:
+    def __init__(self, world: World, wanted: Wanted, operations: Operations, monotonic: Callable[[], float]) -> None:
         self._world = world
         self._wanted = wanted
         self._operations = operations
         self._tried: set[tuple[str, str, str]] = set()
         self._failed: dict[str, int] = {}  # change or task -> times
-        self._launches = Launches(world, wanted)
+        self.answers = Answers(world, operations, monotonic)
+        self._launches = Launches(world, wanted, self.answers)
         self.launched: set[str] = set()  # tasks, in a single cycle
 
     def again(self) -> None:
@@ -47,6 +50,7 @@ class Orders:
         if len(self._failed) > MOST_REMEMBERED:  # of what is long gone; it only costs a few more rounds of patience
             self._failed.clear()
         self._launches.lacking.clear()
+        self.answers.again()
 
     def options(self, asked: Options, desired: Desired, newer: Mapping[str, str]) -> Options:
         """The caller's options with what git and the secrets' configuration say now."""
@@ -72,20 +76,23 @@ class Orders:
     def collect(self, plan: Plan, desired: Desired, hosts: Mapping[str, Host], sights: Sights) -> None:
         """Start bringing ended runs' results home."""
         found: dict[str, dict[str, str]] = {}
+        named: dict[str, list[str]] = {}
         known = self._world.ledger.memory().runs if any(c.action is Action.COLLECT for c in plan.changes) else {}
         for change in plan.changes:
             if change.action is not Action.COLLECT or change.run in self._operations.collecting:
                 continue
             if change.host in hosts and self._first_try(change):
                 found.setdefault(change.host, {})[change.run] = sights.directory(change.host, change.run)
-                # What its run.json says of secrets the worker may have rewritten.
                 memory = known.get(change.run)
-                self._world.learn(origins(desired, change.task, memory.agent if memory else ""))
+                named[change.run] = origins(desired, change.task, memory.agent if memory else "")
         for host, directories in found.items():
-            self._operations.collect(host, hosts[host], directories, self._world.archive.size, self._keep)
+            self._operations.collect(host, hosts[host], directories, self._world.archive.size, self._keeper(named))
 
-    def collected(self, run: str, host: str, why: str, now: float) -> Outcome:
-        """A run's result is here: read what the worker said of itself."""
+    def brought(self, event: Collected, now: float) -> list[Outcome]:
+        """Results are here, or not: read what the workers said of themselves."""
+        return [self._collected(run, event.host, event.held.get(run, event.why), now) for run in event.runs]
+
+    def _collected(self, run: str, host: str, why: str, now: float) -> Outcome:
         self._operations.collecting.discard(run)
         name = run_name(run)
         change = Change(Action.COLLECT, name.task if name else "", run, host, "it has ended")
@@ -94,7 +101,7 @@ class Orders:
             return Outcome(change, Answer.UNKNOWN, why)
         self._failed.pop(_key(change), None)
         memory = self._world.ledger.memory().runs.get(run)
-        told = what_was_told(self._world.archive, run, memory)
+        told = unveiled(what_was_told(self._world.archive, run, memory), self._world.redactor)
         for event in self._world.ledger.collected(run, now, told):
             self._world.listen(event)
         return Outcome(change, Answer.OK, "collected")
@@ -110,7 +117,10 @@ class Orders:
         *,
         single: bool,
     ) -> bool:
-        """One call to every host that has changes and is not busy; False when a secret turned out to be missing."""
+        """One call to every host that has changes and is not busy; False when a secret turned out to be missing.
+
+        What waits for a secret's command is sent when that has answered.
+        """
         chosen: dict[str, list[Change]] = {}
         for change in plan.changes:
             if change.action is Action.COLLECT or change.host not in hosts or change.host in self._operations.busy:
@@ -121,7 +131,11 @@ class Orders:
                 chosen.setdefault(change.host, []).append(change)
         if any(change.action is Action.LAUNCH for changes in chosen.values() for change in changes):
             chosen.update({name: [] for name in self._behind(hosts, sights, warrant) if name not in chosen})
+        lacking = len(self._launches.lacking)
         launches, unsent = self._launches.make(chosen, desired)
+        for change in unsent:
+            if change.task not in self._launches.lacking:
+                self._tried.discard(_mark(change))
         intents = self._launches.intents(chosen, launches, hosts, sights, desired, warrant.number)
         self._world.ledger.intend(intents, now)
         self._announce(chosen, unsent, now)
@@ -136,7 +150,7 @@ class Orders:
             sight = sights.get(name)
             workspace = sight.workspace_id if sight else ""
             self._operations.act(name, hosts[name], workspace, todo, warrant, directories, mine)
-        return not unsent
+        return len(self._launches.lacking) == lacking
 
     def _behind(self, hosts: Mapping[str, Host], sights: Sights, warrant: Warrant) -> list[str]:
         """Hosts of ours that show an older commit than the one that starts something somewhere now.
@@ -177,13 +191,21 @@ class Orders:
         """It has failed three rounds in a row: waiting longer is no use."""
         return self._failed.get(_key(change), 0) >= 3
 
-    def _keep(self, portion: Portion) -> None:
-        if portion.file == ASKED:
-            self._world.learn(secrets_of(portion.data))
-        self._world.archive.write(portion.run, portion.file, portion.offset, portion.data)
+    def _keeper(self, named: dict[str, list[str]]) -> Callable[[Portion], str]:
+        """What keeps portions of runs whose documents name these secrets, and says why not where it must not."""
+
+        def keep(portion: Portion) -> str:
+            # What its run.json says of secrets the worker may have rewritten; its documents may have changed since.
+            self._world.learn(named.pop(portion.run, ()))
+            if portion.file == ASKED and (why := self._world.learn(secrets_of(portion.data))):
+                return f"{why}; what {portion.run} printed stays on its host until it can be masked"
+            self._world.archive.write(portion.run, portion.file, portion.offset, portion.data, more=portion.more)
+            return ""
+
+        return keep
 
     def _first_try(self, change: Change) -> bool:
-        key = (change.action.value, change.worktree or change.run, change.host)
+        key = _mark(change)
         if key in self._tried or (change.action is Action.LAUNCH and ("task", change.task, "") in self._tried):
             return False
         self._tried.add(key)
@@ -198,6 +220,10 @@ class Orders:
                     events.append(_event(kind, change, now))
         if events:
             self._world.tell(events)
+
+
+def _mark(change: Change) -> tuple[str, str, str]:
+    return change.action.value, change.worktree or change.run, change.host
 
 
 def _key(change: Change) -> str:

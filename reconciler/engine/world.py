@@ -1,8 +1,7 @@
 """Everything outside that a controller works with: ledger, archive, hosts, secrets, and who listens."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.errors import ReconcilerError
@@ -73,12 +72,25 @@ class World:
         for event in events:
             self.listen(event)
 
-    def learn(self, names: Iterable[str]) -> None:
-        """What a worker may have printed must be known before it is kept or shown, by a later controller too."""
-        for name in set(names) - self._learned:
-            with suppress(ReconcilerError):  # a value that cannot be had any more cannot be known either
-                self.redactor.add(self.secrets.resolve([name]).values())
-                self._learned.add(name)
+    def knows(self, values: Mapping[str, str]) -> None:
+        """These secrets were resolved: what they are is masked from now on."""
+        self.redactor.add(values.values())
+        self._learned |= values.keys()
+
+    def learn(self, names: Iterable[str]) -> str:
+        """What a worker may have printed must be known before it is kept or shown, by a later controller too.
+
+        Returns why one of `names` cannot be had, and so cannot be masked; empty when all can. Called from any thread.
+        """
+        trouble = ""
+        for name in sorted(set(names) - self._learned):
+            if self.secrets.gone(name):
+                continue
+            try:
+                self.knows(self.secrets.resolve([name]))
+            except ReconcilerError as problem:
+                trouble = f"{problem} (where it was revoked for good: `{name}: {{gone: true}}` in secrets.yaml)"
+        return trouble
 
     def trouble_with(self, what: str, why: str) -> None:
         """Tell once why `what` cannot be read, and once (an empty `why`) that it can be again."""

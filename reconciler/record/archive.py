@@ -33,19 +33,21 @@ class Archive:
         except FileNotFoundError:
             return 0
 
-    def write(self, run: str, file: str, offset: int | None, data: bytes) -> None:
+    def write(self, run: str, file: str, offset: int | None, data: bytes, *, more: bool = False) -> None:
         """Keep bytes that begin at `offset` of the host's file; None replaces the whole. Raises ArchiveError.
 
-        Writing the same again changes nothing. Bytes beyond a gap are refused: they come with the next collection.
+        `more`: others follow; then the last bytes are left for the next call, in case a secret goes on there. Writing
+        the same again changes nothing. Bytes beyond a gap are refused: they come with the next collection.
         """
         try:
             folder = self._path(run, file).parent
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             folder.mkdir(exist_ok=True, mode=0o700)
             if offset is None:
-                self._replace(folder / file, self._redactor.scrub(data))
+                # Long ones are sent without their begin or their end.
+                self._replace(folder / file, self._redactor.scrub(data, begun=True, cut=True))
             else:
-                self._append(folder / file, offset, data)
+                self._append(folder / file, offset, data, more)
         except OSError as problem:
             raise ArchiveError(
                 f"cannot keep {file} of {run} ({problem.strerror or problem}): make {self._folder} writable "
@@ -128,17 +130,14 @@ class Archive:
             os.fsync(stream.fileno())
         fresh.replace(path)
 
-    def _append(self, path: Path, offset: int, data: bytes) -> None:
+    def _append(self, path: Path, offset: int, data: bytes, more: bool) -> None:
         with open(path, "r+b", opener=_private) as stream:
             size = stream.seek(0, os.SEEK_END)
             if offset > size:
                 return
-            # A secret may begin in what is here and end in what comes: they are masked together, in place.
-            start = max(0, size - self._redactor.reach)
-            stream.seek(start)
-            joined = stream.read() + data[size - offset :]
-            stream.seek(start)
-            stream.write(self._redactor.scrub(joined))
+            fresh = data[size - offset :]
+            masked = self._redactor.scrub(fresh, begun=size > 0, cut=not more)
+            stream.write(masked[: self._redactor.settled(fresh)] if more else masked)
             stream.flush()
             os.fdatasync(stream.fileno())  # soon the ledger says that it is here, and then its host may let go of it
 

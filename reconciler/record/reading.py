@@ -1,6 +1,7 @@
 """What a collected run left in the archive → what its worker told."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -8,6 +9,7 @@ from reconciler.model.memory import RunMemory
 from reconciler.record.archive import Archive
 from reconciler.record.asked import asked_of
 from reconciler.record.outcome import Told, interpret
+from reconciler.record.redactor import Redactor
 
 
 def what_was_told(archive: Archive, run: str, memory: RunMemory | None) -> Told:
@@ -40,6 +42,22 @@ def what_was_told(archive: Archive, run: str, memory: RunMemory | None) -> Told:
         memory.phase if memory else "",
     )
     return judge(result, ended_at, asked, adapter(asked.tool), evidence, _schema())
+
+
+def unveiled(told: Told, redactor: Redactor) -> Told:
+    """Takes what a worker told; returns it without secrets: JSON can spell a value so that only reading it shows it."""
+    hide = redactor.scrub
+    return replace(
+        told,
+        summary=hide(told.summary),
+        notes=hide(told.notes),
+        branch=hide(told.branch),
+        pull_request_url=hide(told.pull_request_url),
+        session_id=hide(told.session_id),
+        agent=hide(told.agent),
+        variant=hide(told.variant),
+        qa=tuple(step._replace(name=hide(step.name)) for step in told.qa),
+    )
 
 
 @cache

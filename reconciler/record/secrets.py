@@ -21,15 +21,16 @@ class SecretError(ReconcilerError):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """How one secret is had; exactly one of the three is set."""
+    """How one secret is had; exactly one of the four is set."""
 
     env: str = ""
     file: str = ""
     command: tuple[str, ...] = ()
+    gone: bool = False  # it was revoked: nobody gets it, and what it was need not be masked
 
 
 class Secrets:
-    """Resolves names. Nothing is kept: every launch asks anew."""
+    """Resolves names. Nothing is kept here: every call asks anew."""
 
     def __init__(
         self,
@@ -62,6 +63,14 @@ class Secrets:
                 found[name] = str(problem)
         return found
 
+    def asks(self, name: str) -> bool:
+        """Whether a command has to be run for it, which may take its time."""
+        return bool(self._of(name).command)
+
+    def gone(self, name: str) -> bool:
+        """Whether it was said to be no secret any more."""
+        return self._of(name).gone
+
     def _of(self, name: str) -> Origin:
         return self._origins.get(name) or Origin(env=name)
 
@@ -72,6 +81,8 @@ class Secrets:
             lacking = f"secret {name} is missing: set {origin.env} in the controller's environment"
             if name not in self._origins:
                 lacking += f", or say in secrets.yaml where {name} comes from"
+        elif origin.gone:
+            raise SecretError(f"secret {name} is gone, as secrets.yaml says: take it out of what still names it")
         elif origin.file:
             raw, lacking = self._read(name, origin.file), f"secret {name} is missing: {origin.file} is empty"
         else:
@@ -81,6 +92,8 @@ class Secrets:
     def _read(self, name: str, file: str) -> bytes:
         path = self._folder / Path(file).expanduser()
         try:
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise SecretError(f"secret {name} is missing: {path} is no regular file")
             with path.open("rb") as stream:
                 return stream.read(MOST + 2)
         except (OSError, RuntimeError) as problem:
@@ -98,13 +111,16 @@ class Secrets:
 
 def _origin(name: str, entry: object) -> Origin:
     wrong = SecretError(
-        f"secrets.yaml: {name} needs exactly one of `env: NAME`, `file: PATH` and `command: [PROGRAM, ARGUMENT …]`"
+        f"secrets.yaml: {name} needs exactly one of `env: NAME`, `file: PATH`, `command: [PROGRAM, ARGUMENT …]` "
+        "and `gone: true`"
     )
     if not isinstance(entry, Mapping) or len(entry) != 1:
         raise wrong
     (key, value), *_ = entry.items()
     if key in ("env", "file") and isinstance(value, str) and value:
         return Origin(env=value) if key == "env" else Origin(file=value)
+    if key == "gone" and value is True:
+        return Origin(gone=True)
     words = value if key == "command" and isinstance(value, Sequence) and not isinstance(value, str) else ()
     if words and words[0] and all(isinstance(word, str) for word in words):
         return Origin(command=tuple(words))

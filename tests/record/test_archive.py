@@ -1,7 +1,8 @@
 """Collected bytes: in any portions, any number of times, the same file; secrets masked wherever they are cut."""
 
+import base64
+import json
 import stat
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from reconciler.record.archive import FILES, Archive, ArchiveError
 from reconciler.record.secrets import Redactor
 
 RUN = "build-1a2b3c4d-1"
+VALUE = b'canary "one"/two\\three'
 
 
 @pytest.fixture
@@ -63,20 +65,34 @@ def test_overlap_adds_what_is_new(archive: Archive) -> None:
 def test_a_secret_is_caught_wherever_it_is_cut(
     tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], cuts: list[int], again: bool
 ) -> None:
+    """Nor is any part of it here between two portions, when the second one never comes."""
     log = b"".join(parts)
     redactor = Redactor()
     redactor.add(["s3cret-value"])
     archive = Archive(tmp_path_factory.mktemp("archive"), redactor)
-    edges = sorted({0, *(cut for cut in cuts if cut < len(log)), len(log)})
-    for start, end in pairwise(edges):
-        assert archive.size(RUN, "stdout.log") == start
-        archive.write(RUN, "stdout.log", start, log[start:end])
-        if again:
-            archive.write(RUN, "stdout.log", start, log[start:end])
-    kept = archive.read(RUN, "stdout.log") or b""
-    assert kept == redactor.scrub(log)
-    assert b"s3cret-value" not in kept
+    for end in sorted({*(cut for cut in cuts if cut < len(log)), len(log)}):
+        size = archive.size(RUN, "stdout.log")
+        for _ in range(1 + again):
+            archive.write(RUN, "stdout.log", size, log[size:end], more=end < len(log))
+        kept = archive.read(RUN, "stdout.log") or b""
+        assert b"s3cret-value" not in kept
+        assert len(kept) <= end
+    assert kept == redactor.scrub(log, cut=True)
     assert len(kept) == len(log)
+
+
+@pytest.mark.parametrize("spelling", [VALUE, base64.b64encode(VALUE), json.dumps(VALUE.decode())[1:-1].encode()])
+def test_a_secret_is_caught_at_every_border_of_a_portion(tmp_path: Path, spelling: bytes) -> None:
+    redactor = Redactor()
+    redactor.add([VALUE.decode()])
+    log = b"before " + spelling + b" after\n" + b"." * 700
+    masked = b"before " + b"*" * len(spelling) + b" after\n" + b"." * 700
+    for border in range(1, len(log)):
+        archive = Archive(tmp_path / str(border), redactor)
+        archive.write(RUN, "stdout.log", 0, log[:border], more=True)
+        archive.write(RUN, "stdout.log", size := archive.size(RUN, "stdout.log"), log[size:])
+        kept = archive.read(RUN, "stdout.log") or b""
+        assert kept == masked, border
 
 
 @pytest.mark.parametrize(

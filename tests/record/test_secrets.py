@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import ReconcilerError
+from reconciler.record.redactor import WORDS, maskable
 from reconciler.record.secrets import Redactor, SecretError, Secrets
 
 VALUE = "s3cr3t/+ välue"
@@ -91,6 +92,7 @@ def test_a_command_that_fails_or_says_nothing() -> None:
         {"command": []},
         {"command": [""]},
         {"command": ["pass", 7]},
+        {"gone": False},
         {"vault": "x"},
     ],
     ids=json.dumps,
@@ -166,6 +168,59 @@ class TestRedactor:
         redactor.add(["token-1-extended"])
         assert redactor.scrub("token-1-extended token-1") == "*** ***"
 
+    @pytest.mark.parametrize(
+        "spelling",
+        [
+            "'s3cr3t/+ v\u00e4lue'",  # in quotes
+            r"s3cr3t\/\u002b\u0020v\u00e4\u006Cue",  # JSON, as odd as it may be written
+            r"\\u0073\\u0033cr3t/+ v\\u00e4lue",  # in JSON in JSON
+            r"s3cr3t/+\ välue",  # printf %q
+            r"s3cr3t/+ v\xc3\xa4lue",  # bytes of Python
+            r"s3cr3t/+ v\303\244lue",  # octal
+            "s3cr3t%2F%2b v%C3%A4lue",  # half of it for a URL
+            VALUE.encode().hex(),
+            VALUE.encode().hex().upper(),
+            base64.encodebytes(("user name and password:" * 3 + VALUE).encode()).decode(),
+        ],
+    )
+    def test_as_programs_may_write_it(self, spelling: str) -> None:
+        redactor = Redactor()
+        redactor.add([VALUE])
+        shown = redactor.scrub(f"<{spelling}>")
+        assert "***" in shown
+        assert not any(part in shown for part in ("cr3t", "lue", VALUE.encode().hex()[6:20]))
+
+    def test_values_that_overlap_go_both(self) -> None:
+        redactor = Redactor()
+        redactor.add(["first-and-second", "second-and-third"])
+        assert redactor.scrub("first-and-second-and-third.") == "***."
+
+    def test_a_quote_that_a_shell_traces(self) -> None:
+        redactor = Redactor()
+        redactor.add(["it's secret"])
+        assert redactor.scrub(r"+ echo 'it'\''s secret'") == "+ echo '***'"
+
+    def test_words_of_every_answer_are_left_alone(self) -> None:
+        redactor = Redactor()
+        redactor.add(["succeeded", "codex", "status"])
+        assert redactor.scrub('{"status": "succeeded"}') == '{"status": "succeeded"}'
+        assert [maskable(value) for value in ("succeeded", "short", " short ", "s3cret")] == [False, False, False, True]
+
+    def test_lines_are_shown_once_it_is_known_what_follows_them(self) -> None:
+        redactor = Redactor()
+        redactor.add(["one\ntwo\nthree"])
+        for text, whole in ((b"a\nb", 2), (b"a\none\n", 2), (b"a\none\ntwo\n", 2), (b"a\none\ntwo\nfour\n", 15)):
+            assert redactor.whole_lines(text) == whole, text
+
+    @pytest.mark.parametrize("kept", range(3, len(VALUE)))
+    def test_what_a_cut_has_left_of_a_value(self, kept: int) -> None:
+        redactor = Redactor()
+        redactor.add([VALUE])
+        assert redactor.scrub(VALUE[-kept:] + " later", begun=True) == "*** later"
+        assert redactor.scrub("before " + VALUE[:kept], cut=True) == "before ***"
+        ended = "\n[reconciler: the log ends here]\n"
+        assert redactor.scrub("before " + VALUE[:kept] + ended, cut=True) == "before ***" + ended
+
     def test_knows_nothing_changes_nothing(self) -> None:
         assert Redactor().scrub("x") == "x"
         assert Redactor().scrub(b"\xff") == b"\xff"
@@ -176,4 +231,4 @@ class TestRedactor:
         redactor.add([value])
         text = f"{before}{value}{after}"
         assert len(redactor.scrub(text.encode())) == len(text.encode())
-        assert value.encode() not in redactor.scrub(text.encode()) or set(value) == {"*"}
+        assert value.encode() not in redactor.scrub(text.encode()) or set(value) == {"*"} or value in WORDS
