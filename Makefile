@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers shell audit unit fuzz hostile real-agents install system hosts clean
+.PHONY: help demo test lint types layers shell audit unit fuzz hostile real-agents install system hosts clean crashes
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -54,6 +54,9 @@ hostile: $(VENV)/.installed ## Hosts that tell every lie there is, several times
 
 real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from npm, and a model API on this machine
 	@RECONCILER_REAL_AGENTS=1 $(BIN)/pytest tests/real -q
+
+crashes: $(VENV)/.installed ## Kill the controller at every boundary of its effects, over real sshd (an hour or two)
+	@CRASHES=all $(BIN)/pytest tests/e2e/test_crashes.py -q -o timeout=0
 
 hosts: $(VENV)/.installed ## Start three throw-away hosts on this machine, to try things by hand (root)
 	@$(BIN)/python -m tests.machines up 3

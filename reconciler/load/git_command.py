@@ -100,7 +100,7 @@ def call(
 
 def redacted(text: str) -> str:
     """Take a message of git and return it without the credentials that its URLs may carry."""
-    return re.sub(r"(://)[^/@\s]*@", r"\1…@", text)
+    return re.sub(r"(://)[^/\s]*@", r"\1…@", text)
 
 
 def reason(output: Output) -> str:

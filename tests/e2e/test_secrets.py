@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,9 @@ OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 
 pytestmark = [pytest.mark.machines]
 
-CANARY = {"TOKEN": "canary/one+two==", "FROM_FILE": "canary-three-in-a-file", "FROM_COMMAND": 'canary\'four "quoted"'}
+# Nobody else on this machine has such a word.
+TAG = f"canary{uuid.uuid4().hex[:8]}"
+CANARY = {"TOKEN": f"{TAG}/one+two==", "FROM_FILE": f"{TAG}-three-in-a-file", "FROM_COMMAND": f'{TAG}\'four "quoted"'}
 WITNESS = """
     for name in TOKEN RENAMED FROM_COMMAND; do printf '%s' "${!name}" | sha256sum; done >~/sums
     env | grep -c 'c[a]nary' >~/count
@@ -56,13 +59,13 @@ def watching_argv() -> Iterator[set[str]]:
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.003):
+        while not over.wait(0.02):
             for entry in Path("/proc").glob("[0-9]*"):
                 try:
                     words = (entry / "cmdline").read_bytes()
                 except OSError:
                     continue
-                if b"canary" in words:
+                if TAG.encode() in words:
                     found.add(words.replace(b"\0", b" ").decode(errors="replace"))
 
     thread = threading.Thread(target=look)
@@ -80,7 +83,7 @@ def holders(*folders: Path) -> list[str]:
         str(path)
         for folder in folders
         for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink() and b"canary" in path.read_bytes()
+        if path.is_file() and not path.is_symlink() and TAG.encode() in path.read_bytes()
     )
 
 
@@ -119,7 +122,7 @@ def test_a_secret_is_in_the_workers_environment_and_nowhere_else(with_secrets: t
         ["plan", "--out", str(fleet.room / "plan.json")],
     ):
         shown.append(fleet.run(*verb, check=0))
-    assert [done.args for done in shown if "canary" in done.stdout + done.stderr] == []
+    assert [done.args for done in shown if TAG in done.stdout + done.stderr] == []
     assert fleet.run("logs", "witness").stdout.count("***") >= 3
     assert holders(fleet.state, fleet.room / "repo") == []
     assert holders(fleet.room) == sorted(
@@ -160,7 +163,7 @@ def test_secrets_of_a_task_its_project_and_its_agent(with_secrets: tuple[Fleet, 
     ]
     for verb in (["logs", "witness"], ["get", "runs", "-o", "json"], ["describe", "task", "witness"], ["events"]):
         shown.append(fleet.run(*verb, check=0))
-    assert [done.args for done in shown if "canary" in done.stdout + done.stderr] == []
+    assert [done.args for done in shown if TAG in done.stdout + done.stderr] == []
     assert "QAFailed" in fleet.run("describe", "task", "witness").stdout
     fresh = fleet.other_controller("fresh")
     fresh.run("reconcile", "--wait", "--timeout", "20s")
@@ -185,7 +188,7 @@ def test_what_a_deleted_task_printed_is_masked_too(with_secrets: tuple[Fleet, Ma
     for controller in (fleet, fresh):
         controller.run("reconcile", "--wait", "--timeout", "30s", "--allow-prune")
         assert holders(controller.state) == []
-        assert "canary" not in str(controller.json("get", "runs"))
+        assert TAG not in str(controller.json("get", "runs"))
 
 
 def test_a_missing_secret_is_waited_for_and_said(with_secrets: tuple[Fleet, Machine]) -> None:
@@ -199,7 +202,7 @@ def test_a_missing_secret_is_waited_for_and_said(with_secrets: tuple[Fleet, Mach
     assert {phase for phase, _ in tasks.values()} == {"Pending"}
     assert "secret NOWHERE is missing" in tasks["lacks-one"][1]
     assert "secret FROM_COMMAND is missing" in tasks["lacks-its-command"][1]
-    assert "canary" not in str(report) + str(tasks)
+    assert TAG not in str(report) + str(tasks)
     assert not (machine.home / "ran").exists()
     fleet.environment["NOWHERE"] = "here it is now"
     (fleet.room / "ask").write_text("#!/bin/bash\necho here it is\n")
