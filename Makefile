@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers shell audit unit fuzz hostile real-agents install system hosts clean crashes
+.PHONY: help demo test lint types layers shell audit unit chaos fuzz hostile real-agents install system hosts clean crashes
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -45,6 +45,9 @@ audit: $(VENV)/.installed ## Floors of pyproject.toml, and advisories against wh
 unit: $(VENV)/.installed ## All tests
 	@$(BIN)/pytest -n 4 --dist loadfile --durations 8 || \
 	  { echo "what failed is tried once more, alone:"; $(BIN)/pytest --last-failed --last-failed-no-failures none; }
+
+chaos: $(VENV)/.installed ## Faults on real hosts, and judgement (root): MINUTES=10 SEED=7 HOSTS=5
+	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) --hosts $(or $(HOSTS),5) $(if $(SEED),--seed $(SEED))
 
 fuzz: $(VENV)/.installed ## Look for inputs that break a reader: TARGET=yaml MINUTES=10
 	@$(BIN)/python -m tests.fuzz $(or $(TARGET),yaml) $(or $(MINUTES),10) $(SEED)

@@ -52,8 +52,9 @@ class Machine:
         self._shell: subprocess.Popen[bytes] | None = None
         self._init = 0
         self._link = ""
-        self._cut = False
+        self._weather: list[tuple[str, ...]] = []
         self.former = ""
+        self.boots = 0
 
     @property
     def host_key(self) -> str:
@@ -82,6 +83,7 @@ class Machine:
 
     def begin(self) -> None:
         """Switch it on."""
+        self.boots += 1
         (self.folder / "boot_id").write_text(f"{uuid.uuid4()}\n")
         words = [str(self.folder), self.address, self.name, str(self._home)]
         log = (self.folder / "init.log").open("ab")
@@ -107,15 +109,16 @@ class Machine:
         assert out
         if out.readline() != b"up\n":
             raise RuntimeError(f"{self.name} did not start: {(self.folder / 'init.log').read_text()}")
-        if self._cut:
-            self._drop()
+        for rule in self._weather:
+            self._enter(["iptables", *rule], namespaces=["-n"])
         return self
 
     def stop(self) -> None:
         """Pull the plug: everything on it is gone at once."""
         if self._shell:
-            for pid in (self._init, self._shell.pid):
-                _kill(pid, signal.SIGKILL)
+            first, self._init = self._init, 0  # the number may soon be another process's
+            for pid in (first, self._shell.pid):
+                kill(pid, signal.SIGKILL)
             self._shell.wait()
             self.network.unplug(self._link)
             for stream in (self._shell.stdin, self._shell.stdout):
@@ -136,18 +139,38 @@ class Machine:
 
     def cut(self) -> None:
         """Cut the network: packets are dropped both ways, nobody is told."""
-        self._cut = True
-        self._drop()
+        self._forecast("-j", "DROP")
 
-    def _drop(self) -> None:
+    def refuse(self) -> None:
+        """Whoever sends something is told that nobody is here, in the middle of a connection too."""
+        self._forecast("-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset")
+
+    def lose(self, share: float) -> None:
+        """Lose that share of all packets, both ways."""
+        self._forecast("-m", "statistic", "--mode", "random", "--probability", str(share), "-j", "DROP")
+
+    def _forecast(self, *rule: str) -> None:
+        """What is so now, and after a reboot too."""
         for chain, option in (("INPUT", "-i"), ("OUTPUT", "-o")):
-            self._enter(["iptables", "-I", chain, option, "eth0", "-j", "DROP"], namespaces=["-n"])
+            self._weather.append(("-I", chain, option, "eth0", *rule))
+            if self.running:
+                self._enter(["iptables", *self._weather[-1]], namespaces=["-n"])
 
     def heal(self) -> None:
-        """Undo `cut`."""
-        self._cut = False
-        for chain in ("INPUT", "OUTPUT"):
+        """Undo `cut`, `refuse` and `lose`."""
+        self._weather.clear()
+        for chain in ("INPUT", "OUTPUT") if self.running else ():
             self._enter(["iptables", "-F", chain], namespaces=["-n"])
+
+    def fill(self) -> None:
+        """Leave no byte free on its disk (one of its own: `disk`)."""
+        with (self.home / "filler").open("wb", buffering=0) as file, suppress(OSError):
+            while True:
+                file.write(b"0" * 65536)
+
+    def empty(self) -> None:
+        """Undo `fill`."""
+        (self.home / "filler").unlink(missing_ok=True)
 
     def move(self) -> "Machine":
         """Give it another address, beside the present one until `leave`; the document names the new one from here."""
@@ -172,12 +195,23 @@ class Machine:
     def _signal_sshd(self, number: signal.Signals) -> None:
         for process in self.processes():
             if process.command.startswith(("sshd:", "/usr/sbin/sshd")):
-                _kill(process.outside, number)
+                kill(process.outside, number)
 
     def run(self, *command: str, check: bool = True, stdin: str = "") -> str:
         """Run a command on it, as root in its home, without ssh; its output."""
         script = ["bash", "-c", 'cd; exec "$@"', "-", *command]
         return self._enter(script, namespaces=["-a"], check=check, stdin=stdin)
+
+    def spawn(self, *command: str, pid: int = 0, **environment: str) -> Process:
+        """Start something that stays, with nothing but that environment. `pid`: the one it shall have, if it is free."""
+        wish = f"echo {pid - 1} >/proc/sys/kernel/ns_last_pid;" if pid else ""
+        variables = [f"{key}={value}" for key, value in environment.items()]
+        script = f'{wish} exec -a "$0" env -i "$@" </dev/null >/dev/null 2>&1 & echo $!'
+        inside = int(self.run("bash", "-c", script, "env", *variables, *command))
+        while True:  # in the middle of an exec it has no command line
+            for process in self.processes():
+                if process.pid == inside:
+                    return process
 
     def _enter(self, command: Sequence[str], *, namespaces: Sequence[str], check: bool = True, stdin: str = "") -> str:
         words = ["nsenter", "-t", str(self._init), *namespaces, "--", *command]
@@ -245,6 +279,7 @@ def _first_child(pid: int) -> int:
     raise RuntimeError("unshare did not start")
 
 
-def _kill(pid: int, number: signal.Signals) -> None:
+def kill(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process of a machine, as seen from here, if it is there."""
     with suppress(ProcessLookupError):
         os.kill(pid, number)

@@ -59,7 +59,10 @@ def test_a_disk_can_be_full_and_survives_a_reboot(cluster: Cluster) -> None:
 
 
 @pytest.mark.machines
-@pytest.mark.parametrize(("break_it", "mend_it"), [(Machine.cut, Machine.heal), (Machine.freeze, Machine.thaw)])
+@pytest.mark.parametrize(
+    ("break_it", "mend_it"),
+    [(Machine.cut, Machine.heal), (Machine.refuse, Machine.heal), (Machine.freeze, Machine.thaw)],
+)
 def test_a_host_can_be_cut_off_and_frozen(
     machine: Machine, break_it: Callable[[Machine], None], mend_it: Callable[[Machine], None]
 ) -> None:
