@@ -15,6 +15,10 @@ from reconciler.load.history import History, Read, once
 from reconciler.load.text import Unread, text
 from reconciler.model.problem import Problem
 
+MOST = 1000  # lines; every file is compared with each
+STARS = 3  # in one name
+FOLDERS = 2  # `**` in one pattern
+
 
 class Ignored(NamedTuple):
     """What is left out, and what is wrong with how that is said."""
@@ -55,23 +59,31 @@ def understood(path: str, data: bytes) -> Ignored:
         lines = text(data).splitlines()
     except Unread as why:
         return Ignored(nothing, (Problem(path, *why.mark, "", why.message, why.hint),))
-    wrong_ones = [number for number, line in enumerate(lines, 1) if not _is_pattern(line)]
+    if len(lines) > MOST:
+        return Ignored(nothing, (Problem(path, MOST + 1, 1, "", f"more than {MOST} lines", "name folders, not files"),))
+    wrong_ones = {number: said for number, line in enumerate(lines, 1) if (said := _trouble(line))}
     good = [line for number, line in enumerate(lines, 1) if number not in wrong_ones]
     hint = "write it as in .gitignore, or remove the line"
     problems = (
-        Problem(path, number, 1, "", "this pattern is not understood", hint, excerpt=excerpt(lines, number))
-        for number in wrong_ones[:MOST_PROBLEMS]
+        Problem(path, number, 1, "", said, hint, excerpt=excerpt(lines, number))
+        for number, said in list(wrong_ones.items())[:MOST_PROBLEMS]
     )
     return Ignored(GitIgnoreSpec.from_lines(good).match_file if any(map(str.strip, good)) else nothing, tuple(problems))
 
 
-def _is_pattern(line: str) -> bool:
+def _trouble(line: str) -> str:
+    """Why a line is no pattern; empty when it is one. Stars are counted: to look for many takes for ever."""
     if not line.strip() or line.startswith("#"):
-        return True
+        return ""
+    names = line.split("/")
+    if any((name.strip("*") and name.count("*") > STARS) or (len(name) > 2 and not name.strip("*")) for name in names):
+        return f"a pattern has at most {STARS} `*` in the name of a file or folder"
+    if names.count("**") > FOLDERS:
+        return f"a pattern has at most {FOLDERS} `**`"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
             (pattern,) = GitIgnoreSpec.from_lines([line]).patterns
         except (ValueError, re.error, FutureWarning):
-            return False
-    return pattern.include is not None
+            return "this pattern is not understood"
+    return "" if pattern.include is not None else "this pattern is not understood"
