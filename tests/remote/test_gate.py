@@ -290,6 +290,15 @@ def test_nothing_is_allowed_by_what_is_missing(guarded: Guarded) -> None:
     assert guarded.send(guarded.stdin("observe")).returncode == 77
 
 
+def test_without_a_way_to_hash_it_says_so(guarded: Guarded, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "bash").symlink_to("/bin/bash")
+    done = guarded.send(guarded.stdin("observe"), PATH=str(programs))
+    assert (done.returncode, done.stdout) == (77, b"")
+    assert b"sha256sum (of coreutils) is not on the PATH" in done.stderr
+
+
 class Line(NamedTuple):
     """authorized_keys before; what it becomes, `@` for the new line; empty: refused."""
 

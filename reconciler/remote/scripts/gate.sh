@@ -78,6 +78,7 @@ gate_open() {
   esac
   [[ ${SSH_ORIGINAL_COMMAND-} == 'exec bash --noprofile --norc -p -s' ]] ||
     gate_refuse "this key runs reconciler's own scripts alone: no shell, no \`exec\`, no copying of files"
+  hash -- sha256sum 2>/dev/null || gate_refuse 'sha256sum (of coreutils) is not on the PATH that sshd gives on this host'
   for list in "$gate_place"/allowed/*; do
     { IFS= read -r -d '' text <"$list" || true; } && gate_list+=$text$'\n'
   done
