@@ -9,7 +9,6 @@ import shlex
 import socket
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from reconciler.remote.environment import for_scripts, for_ssh
 from reconciler.remote.frames import Answer, Fields, Reader, decode, encode
 from reconciler.remote.masters import Masters
 from reconciler.remote.process import Call, Ended, run
+from reconciler.remote.shell import shell_words
 from reconciler.remote.ssh import REMOTE_COMMAND, Door, Settings, Unreachable, accepted, door
 from reconciler.remote.stream import Stream, interactive
 from reconciler.remote.why import why_of
@@ -39,8 +39,6 @@ START = 5.0  # seconds that the start of a process may take
 Ssh = TypeVar("Ssh", Call, Stream)
 
 LOCAL = ("bash", "--noprofile", "--norc", "-p", "-s")
-# Login shells differ in what they make of `$(…)` or of quotes, none in this: single quotes, then letters and digits.
-DECODE = ("bash", "--noprofile", "--norc", "-p", "-c", 'code=$1; shift; eval "$(printf %s "$code" | base64 -d)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +140,13 @@ class Remote:
     def shell(
         self, host: Host, directory: str, command: Sequence[str], *, terminal: bool, only: bool | None = None
     ) -> int:
-        """A shell, or `command`, in `directory` (below the workspace) on this terminal; its exit code.
-
-        Standard input is the user's here, so what the host has to know travels as base64 words, which mean nothing to
-        any shell. Raises ReconcilerError.
-        """
+        """A shell or `command` in a directory of the workspace, here: its exit code. Raises ReconcilerError."""
         way = self._way(host, only)
-        words = [scripts.shell(), host.workspace_root, host.shell_prelude, directory, *command]
-        encoded = [b64encode(word.encode()).decode() or "-" for word in words]
+        words = shell_words(host, directory, command)
         if not way.door:
-            return interactive([*DECODE, "reconciler", *encoded], environment=for_scripts())
-        line = " ".join(["exec", *DECODE[:-1], shlex.quote(DECODE[-1]), "reconciler", *encoded])
-        return interactive([*way.door.argv(None, "-t" if terminal else "-T"), line], environment=for_ssh())
+            return interactive(words, environment=for_scripts())
+        argv = way.door.argv(None, "-t" if terminal else "-T")
+        return interactive([*argv, shlex.join(["exec", *words])], environment=for_ssh())
 
     def accepted_keys(self, host: Host) -> tuple[str, ...]:
         """The host keys that were accepted at the first contact, for a host that has none pinned."""

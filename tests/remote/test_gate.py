@@ -123,6 +123,7 @@ SCRIPTS: Mapping[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("verb", ["observe", "act"])
 def test_a_script_that_is_not_ours_does_not_run(guarded: Guarded, verb: str, change: Callable[[bytes], bytes]) -> None:
     guarded.take()
+    assert guarded.call("act").code == 0
     done = guarded.send(change(guarded.stdin(verb, [("revision", "other")])))
     assert done.returncode == 77
     assert done.stdout == b""
