@@ -48,7 +48,7 @@ def finish(place: "Workplace", what: str, *, no_commit: bool, push: bool, then: 
 
 
 def _warn_unless_signed(place: "Workplace", commit: str) -> None:
-    from reconciler.cli.opening import pinned_signers
+    from reconciler.cli.pins import pinned_signers
     from reconciler.verify.trust import who
 
     allowed = pinned_signers(click.get_current_context().find_object(Context) or Context()) or place.signers

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from reconciler.engine.engine import Engine
     from reconciler.engine.world import World
     from reconciler.model.rows import Event
-    from reconciler.model.trust import Signer
     from reconciler.record.claim import Holder
     from reconciler.record.ledger import Ledger
     from reconciler.record.secrets import Secrets
@@ -41,6 +40,7 @@ class Fleet:
 
 def open_fleet(context: Context, *, worktree: bool = False) -> Fleet:
     """Open the repository, settle which branch is followed, find the fleet's state folder. Raises ReconcilerError."""
+    from reconciler.cli.pins import pinned_signers
     from reconciler.engine.desired import Invalid, Wanted
     from reconciler.load.git import open_repository
 
@@ -68,19 +68,6 @@ def open_fleet(context: Context, *, worktree: bool = False) -> Fleet:
         raise ReconcilerError("the fleet has no id: run `reconciler validate`")
     memo.write({"repo": repository.location, "ref": known.get("ref") or context.ref or ref, "fleet": fleet})
     return Fleet(wanted, context.state_root / "fleets" / fleet)
-
-
-def pinned_signers(context: Context) -> "tuple[Signer, ...]":
-    """The keys of `--allowed-signers`; none without it. Raises ReconcilerError."""
-    from reconciler.verify.pinned import pinned
-
-    file = context.allowed_signers
-    if file is None:
-        return ()
-    try:
-        return pinned(file.read_text(encoding="utf-8", errors="replace"), str(file), _now())
-    except OSError as problem:
-        raise ReconcilerError(f"{file} cannot be read: {problem.strerror}") from problem
 
 
 def _same_fleet(context: Context, wanted: "Wanted", known: str) -> str:

@@ -59,7 +59,7 @@ def _with_signature(context: Context, repository: "Repository", loaded: "Loaded"
     A warning, for what is validated is often a proposal, and it is the merge of it that gets signed."""
     from dataclasses import replace
 
-    from reconciler.cli.opening import pinned_signers
+    from reconciler.cli.pins import pinned_signers
     from reconciler.load.documents import Parser
     from reconciler.load.fleet import signers_at
     from reconciler.model.problem import Problem, Severity
