@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types layers shell audit unit chaos fuzz hostile real-agents install system hosts clean crashes
+.PHONY: help demo test lint types layers shell audit unit chaos fuzz hostile faults races real-agents install system hosts
+.PHONY: clean crashes
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -54,6 +55,12 @@ fuzz: $(VENV)/.installed ## Look for inputs that break a reader: TARGET=yaml MIN
 
 hostile: $(VENV)/.installed ## Hosts that tell every lie there is, several times: ROUNDS=3
 	@LIES=all ROUNDS=$(or $(ROUNDS),3) $(BIN)/pytest -q -s tests/hostile
+
+faults: $(VENV)/.installed ## Kill the host scripts at every command that writes, and fill the disk there (a quarter of an hour)
+	@RECONCILER_FAULTS=all $(BIN)/pytest tests/remote/faults -q -s
+
+races: $(VENV)/.installed ## Race launches of N runs against each other, kills and settles (N=3600, SEED=4)
+	@RECONCILER_RACES=$(or $(N),3600) RECONCILER_RACES_SEED=$(or $(SEED),4) $(BIN)/pytest tests/remote/test_races.py -q -s
 
 real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from npm, and a model API on this machine
 	@RECONCILER_REAL_AGENTS=1 $(BIN)/pytest tests/real -q

@@ -1,0 +1,50 @@
+"""Which fault points there are, which of them a run of the tests takes, and which were met."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.remote.faults import instrument
+from tests.remote.faults.experiment import Fault, FaultyHost
+
+ALL = os.environ.get("RECONCILER_FAULTS") == "all"
+
+
+@dataclass
+class Ledger:
+    """Lines are counted once, however many texts they are part of."""
+
+    met: set[tuple[str, int]] = field(default_factory=set)
+    taken: set[tuple[str, str]] = field(default_factory=set)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def choose(self, found: Sequence[Fault]) -> list[Fault]:
+        """All of them; in CI every line once in each role, in calls from each of its callers, the kinds by turns."""
+        assert found
+        if ALL:
+            return list(found)
+        chosen = []
+        for place in dict.fromkeys(map(self._place, found)):
+            if place not in self.taken:
+                self.taken.add(place)
+                here = [fault for fault in found if self._place(fault) == place]
+                chosen.append(here[len(self.taken) % len(here)])
+        return chosen
+
+    def _place(self, fault: Fault) -> tuple[str, str]:
+        return fault.role, fault.place if fault.role == "act" else fault.place.partition("<")[0]
+
+    def note(self, host: FaultyHost, planned: Mapping[str, Fault]) -> None:
+        """What was met of what was planned, by the name of the run or call."""
+        for name, fault in planned.items():
+            if (host.faults / "fired" / name).exists():
+                self.kinds[fault.kind] += 1
+                text, _, line = fault.place.partition("<")[0].partition(":")
+                self.met.add(instrument.text(text).points()[int(line)])
+
+    def report(self) -> str:
+        """The line that tells how much was covered."""
+        existing = instrument.everything()
+        kinds = " ".join(f"{kind}={count}" for kind, count in sorted(self.kinds.items()))
+        return f"lines_covered={len(self.met & existing)} existing={len(existing)} faults={self.kinds.total()} {kinds}"
