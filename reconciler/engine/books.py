@@ -37,4 +37,5 @@ class Books:
             # Not before: what is held because history was rewritten stays held until a person has said so.
             self._world.ledger.revision_acted(desired.revision, now)
         self._held = held
-        self._world.ledger.expire(desired.fleet.retention, now)
+        if doubt := self._world.ledger.expire(desired.fleet.retention, now):
+            self._world.trouble(doubt)

@@ -120,6 +120,11 @@ class Held:
         self.meta[key] = value
         self._memory = None
 
+    def remove_meta(self, connection: sqlite3.Connection, key: str) -> None:
+        """Forget one value."""
+        connection.execute("DELETE FROM meta WHERE key = ?", (key,))
+        self.meta.pop(key, None)
+
     def put_run(self, connection: sqlite3.Connection, record: RunRecord) -> None:
         """Write one run."""
         runs = self.runs

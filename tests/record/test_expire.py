@@ -1,6 +1,7 @@
 """What is old goes, and what must be known for ever stays."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,68 @@ def test_a_reader_removes_no_archive(file: Path, archive: Archive) -> None:
     with Ledger.open(file, readonly=True) as reader:
         reader.expire(RETENTION, NOW)
     assert archive.has(RUN)
+
+
+def old_run(ledger: Ledger, archive: Archive) -> None:
+    ledger.observe(host(), seen(ended(name(), ended_at=NOW - DAY)), NOW)
+    ledger.cleaned(RUN, NOW)
+    collect(archive)
+    assert ledger.expire(RETENTION, NOW) == ""
+
+
+def test_a_clock_that_leaps_and_is_set_back_costs_nothing(ledger: Ledger, archive: Archive, file: Path) -> None:
+    old_run(ledger, archive)
+    ledger.add_event(Event(NOW, EventType.LAUNCHED))
+    assert "leapt ahead" in ledger.expire(RETENTION, NOW + 365 * DAY)
+    ledger.close()
+    with Ledger.open(file) as again:  # the next controller knows it too
+        assert "nothing is removed" in again.expire(RETENTION, NOW + 365.5 * DAY)
+        assert archive.has(RUN)
+        assert again.expire(RETENTION, NOW + DAY) == ""  # it is set back
+        assert archive.has(RUN)
+        assert [event.type for event in again.events()][-1] is EventType.LAUNCHED
+        assert again.expire(RETENTION, NOW + 2 * DAY) == ""
+
+
+def test_a_controller_that_was_away_for_long_goes_on_after_a_day(ledger: Ledger, archive: Archive) -> None:
+    old_run(ledger, archive)
+    for hours in (0, 5, 23):
+        assert ledger.expire(RETENTION, NOW + 90 * DAY + hours * 3600) != ""
+        assert archive.has(RUN)
+    assert ledger.expire(RETENTION, NOW + 91 * DAY) == ""
+    assert not archive.has(RUN)
+
+
+def test_one_that_is_called_seldom_lets_go_at_the_second_time(ledger: Ledger, archive: Archive) -> None:
+    old_run(ledger, archive)
+    assert ledger.expire(RETENTION, NOW + 40 * DAY) != ""
+    assert ledger.expire(RETENTION, NOW + 80 * DAY) == ""
+    assert not archive.has(RUN)
+
+
+def test_a_clock_that_was_set_back_by_a_year_stops_nothing(ledger: Ledger, archive: Archive) -> None:
+    old_run(ledger, archive)
+    assert ledger.expire(RETENTION, NOW - 365 * DAY) == ""
+    assert ledger.expire(RETENTION, NOW - 364 * DAY) == ""
+    assert archive.has(RUN)
+
+
+def test_however_many_events_there_are_a_hundred_thousand_stay(ledger: Ledger) -> None:
+    for _ in range(102):
+        ledger.add_events([Event(NOW, EventType.SEEN, host="h1")] * 1000)
+    ledger.expire(RETENTION, NOW)
+    kept = ledger.events()
+    assert (len(kept), kept[-1].number) == (100_000, 102_000)
+
+
+def test_twenty_thousand_runs_are_let_go_of_at_once(ledger: Ledger, archive: Archive) -> None:
+    runs = [name(f"t{number}") for number in range(20_000)]
+    ledger.observe(host(), seen(*(ended(run, ended_at=20.0) for run in runs)), 30.0)
+    ledger.observe(host(), seen(), 40.0)  # nothing of them is left there
+    ledger.forget(["h1"])
+    for run in runs[:200]:
+        collect(archive, str(run))
+    began = time.process_time()
+    ledger.expire(RETENTION, NOW)
+    assert time.process_time() - began < 5
+    assert (len(ledger.memory().runs), archive.runs()) == (0, ())
