@@ -53,7 +53,9 @@ class Context:
     def state_root(self) -> Path:
         """The folder of everything this controller remembers, all fleets together."""
         if self.state_dir is not None:
-            return self.state_dir.expanduser().resolve()
+            from reconciler.home import expanded
+
+            return expanded(self.state_dir).resolve()
         from platformdirs import user_state_path
 
         return user_state_path("reconciler")

@@ -1,5 +1,6 @@
 """How a command ends: exit codes, one sentence for expected errors, a report file for bugs."""
 
+import contextlib
 import errno
 import os
 import re
@@ -14,6 +15,7 @@ QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 # What this machine's files may refuse to anybody: no bug of ours, and the user can do something about it.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+MANY = frozenset({errno.EMFILE, errno.ENFILE})
 REFUSALS = frozenset(
     {
         errno.EACCES,
@@ -33,7 +35,16 @@ REFUSALS = frozenset(
 def guarded(command: click.Command, arguments: list[str]) -> int:
     """Run `command`; give its exit code, whatever happens. Nothing is raised."""
     try:
+        return _ended(command, arguments)
+    finally:
+        _unwritten()
+
+
+def _ended(command: click.Command, arguments: list[str]) -> int:
+    out = sys.stdout
+    try:
         result = command.main(args=arguments, prog_name="reconciler", standalone_mode=False)
+        sys.stdout.flush()  # what cannot be written is told here, not by Python at its end
     except click.exceptions.Exit as stopped:
         return stopped.exit_code
     except click.exceptions.NoArgsIsHelpError as help_wanted:
@@ -44,33 +55,61 @@ def guarded(command: click.Command, arguments: list[str]) -> int:
         _say(f"{refused.format_message().rstrip('.')}: see `{verb} --help`")
         return Exit.USAGE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        _tell("interrupted")
         return Exit.INTERRUPTED
     except ReconcilerError as failure:
         _say(str(failure))
         return failure.exit
-    except BrokenPipeError:
-        # The reader (`head`, a closed pager) has seen enough; that is no failure of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (`head`, a closed pager) has seen enough; that is no failure of ours
         return Exit.OK
+    except SystemExit:
+        if sys.stdout is not out:  # click puts another in its place when the reader is gone
+            return Exit.OK
+        raise
     except OSError as refused:
-        if refused.errno in FULL:
-            _say(f"{str(refused.strerror).lower()}: make room, or use a --state-dir on another disk")
-            return Exit.ERROR
-        if refused.errno not in REFUSALS or not refused.filename:
-            return _report(refused)
-        _say(f"cannot use {refused.filename}: {refused.strerror} (what we remember can lie elsewhere: --state-dir)")
-        return Exit.ERROR
+        return _refused(refused)
     except Exception as bug:
         return _report(bug)
     return result if isinstance(result, int) else Exit.OK
 
 
+def _refused(refused: OSError) -> int:
+    """What this machine refuses to anybody, in one sentence; anything else is a bug."""
+    if refused.errno in FULL:
+        _say(f"{str(refused.strerror).lower()}: make room, or use a --state-dir on another disk")
+        return Exit.ERROR
+    if refused.errno in MANY:
+        _say("too many files are open: raise `ulimit -n` and try again")
+        return Exit.ERROR
+    if refused.errno == errno.ENOENT and not refused.filename:
+        _say("the folder that you are in is gone: go to another one")
+        return Exit.ERROR
+    if refused.errno not in REFUSALS or not refused.filename:
+        return _report(refused)
+    _say(f"cannot use {refused.filename}: {refused.strerror} (what we remember can lie elsewhere: --state-dir)")
+    return Exit.ERROR
+
+
+def _unwritten() -> None:
+    """What waits to be written goes nowhere, so that Python does not try again at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _say(text: str) -> None:
     """One sentence on standard error; names of files, hosts and what they said may be in it."""
-    from reconciler.show.escape import safe_lines
+    from reconciler.show.escape import safe
 
-    click.echo(f"{red('error:')} {safe_lines(text)}", err=True)
+    _tell(f"{red('error:')} {safe(text)}")
+
+
+def _tell(text: str) -> None:
+    """A line on standard error, which may be as full or closed as anything else."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def red(word: str) -> str:
@@ -90,10 +129,10 @@ def _report(bug: Exception) -> int:
         with os.fdopen(handle, "w") as file:
             file.write(text)
     except OSError:
-        click.echo(safe_lines(text), err=True)
+        _tell(safe_lines(text))
         name = "the lines above"
     said = f"{type(bug).__name__}: this should not happen; please report it with {name} (read it first)"
-    click.echo(f"{red('bug:')} {said}", err=True)
+    _tell(f"{red('bug:')} {said}")
     return Exit.BUG
 
 

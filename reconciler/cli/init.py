@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli.context import Context
 from reconciler.errors import UsageError
+from reconciler.home import expanded
 
 STARTER = ("fleet.yaml", "hosts/local.yaml", "tasks/hello.yaml")
 
@@ -25,7 +26,7 @@ def init(context: Context, folder: Path | None) -> int:
     if folder is None:
         if ":" in context.repo and not Path(context.repo).exists():
             raise UsageError(f"{context.repo} is no folder: clone it, and name the clone")
-        folder = Path(context.repo).expanduser()
+        folder = expanded(context.repo)
     name = slug(folder.resolve().name)
     begun = begin(folder, starter(name), f"Start the fleet {name}\n")
     click.echo(f"wrote {', '.join(STARTER)}{f' to {folder}' if str(folder) != '.' else ''}: the fleet {name}")

@@ -1,6 +1,7 @@
 """The commands. Modules are imported when their command is used, so that `--help` is instant."""
 
 import importlib
+import os
 import sys
 from io import TextIOWrapper
 from typing import NoReturn
@@ -104,7 +105,15 @@ def reconcile_main() -> NoReturn:
 
 
 def _speak_anyway() -> None:
-    """A terminal that lacks a character gets `?` for it, instead of a traceback."""
+    """A terminal that lacks a character gets `?` for it, instead of a traceback; what is closed leads nowhere, so that
+    no other file takes its number and gets what is printed."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -5,7 +5,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -158,7 +158,10 @@ def load_secrets() -> "Secrets":
         raise ReconcilerError(f"{path} cannot be read: {problem.strerror}") from problem
     if reading.faults:
         fault = reading.faults[0]
-        raise ReconcilerError(f"{path}:{fault.mark.line}:{fault.mark.column}: {fault.message}")
+        hint = f": {fault.hint}" if fault.hint else ""
+        raise ReconcilerError(f"{path}:{fault.mark.line}:{fault.mark.column}: {fault.message}{hint}")
+    if len(reading.contents) > 1:
+        raise ReconcilerError(f"{path}:{reading.contents[1].mark.line}: a second document is not read: join them")
     sources = reading.contents[0].value if reading.contents else {}
     if not isinstance(sources, dict):
         raise ReconcilerError(f"{path}: name each secret with where it comes from, such as `GH_TOKEN: {{env: GH}}`")
@@ -215,22 +218,20 @@ class Listener:
 
     def event(self, event: "Event") -> None:
         """One line for an event."""
-        import click
 
         from reconciler.show.lines import event_json, event_line
 
         if not self._quiet:
-            click.echo(event_json(event) if self._json else event_line(event, self._paper), err=True, color=True)
+            _log(event_json(event) if self._json else event_line(event, self._paper))
 
     def trouble(self, text: str, kind: str = "warning") -> None:
         """One line for what is no event: the same keys, `type` says how bad it is."""
-        import click
 
         from reconciler.clock import now
         from reconciler.show.lines import trouble_json, trouble_line
 
         said = trouble_json(text, kind, now()) if self._json else trouble_line(text, kind, now(), self._paper)
-        click.echo(said, err=True, color=True)
+        _log(said)
 
     def failure(self, failure: ReconcilerError) -> int:
         """What ended the command, as the last line; gives the exit code. Raises it again when people read along."""
@@ -238,6 +239,14 @@ class Listener:
             raise failure
         self.trouble(str(failure), "error")
         return int(failure.exit)
+
+
+def _log(line: str) -> None:
+    """One line on standard error; a log that is full or closed stops no work."""
+    import click
+
+    with suppress(OSError):
+        click.echo(line, err=True, color=True)
 
 
 class _Memo:
@@ -249,9 +258,10 @@ class _Memo:
     def read(self) -> dict[str, str]:
         try:
             content = json.loads(self._path.read_text())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
-        return {key: value for key, value in content.items() if value} if isinstance(content, dict) else {}
+        known = content if isinstance(content, dict) else {}
+        return {key: value for key, value in known.items() if value and isinstance(value, str)}
 
     def write(self, content: Mapping[str, str | None]) -> None:
         if self.read() == {key: value for key, value in content.items() if value}:

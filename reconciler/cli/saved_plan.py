@@ -41,8 +41,8 @@ def check(path: Path, revision: str, plan: Plan) -> None:
         if not all(isinstance(word, str) for row in saved for word in (planned, *row)):
             raise TypeError("what is planned has to be text")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
-        said = str(problem)[:200]
-        raise UsageError(f"{path} is no plan written by `reconciler plan --out`: {said}") from problem
+        why = f" ({problem.strerror})" if isinstance(problem, OSError) and problem.strerror else ""
+        raise UsageError(f"{path} is no plan written by `reconciler plan --out`{why}: plan again") from problem
     present = rows(plan)
     if planned != revision:
         raise HeldBack(f"the plan was made at {planned[:12]}, the branch is at {revision[:12]}: plan again")

@@ -89,15 +89,16 @@ def _load(context: Context, repository: "Repository", worktree: bool) -> "tuple[
     """What is to be checked, and the commit it is of; None for files that nobody has committed."""
     from reconciler.load.documents import Parser
     from reconciler.load.fleet import load, load_worktree
-    from reconciler.load.git_command import RepositoryError
+    from reconciler.load.git_command import Damaged, RepositoryError
 
     if not worktree:
         repository.fetch()
         try:
             commit = repository.resolve(context.ref)
-        except RepositoryError:
+        except RepositoryError as failure:
             # Before the first commit there is only one thing that can be meant.
-            if context.ref is not None or repository.url or repository.branch() is None:
+            meant = context.ref is None and repository.work_tree is not None and repository.branch() is not None
+            if isinstance(failure, Damaged) or not meant:
                 raise
         else:
             changed = repository.uncommitted() if context.ref is None else []

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import git
 import git.exc
 
+from reconciler.home import expanded
 from reconciler.load import git_worktree
 from reconciler.load.git_command import (
     FETCH_DEADLINE,
@@ -18,6 +19,7 @@ from reconciler.load.git_command import (
     NO_HOOKS,
     OWN_CLONE,
     READING,
+    Damaged,
     Output,
     RepositoryError,
     call,
@@ -72,7 +74,10 @@ class Repository(Objects):
                 return output.text
         if output.code > 1 and "not a git repository" in output.stderr:
             raise RepositoryError(f"{self.location} is no git repository any more: {reason(output)}")
-        if self._git("rev-list", "--all", "--max-count=1").stdout.strip():
+        listed = self._git("rev-list", "--all", "--max-count=1")
+        if listed.code or "ignoring broken ref" in listed.stderr:
+            raise Damaged(f"{self.location} cannot be read: {reason(listed)}: check it with `git fsck`")
+        if listed.stdout.strip():
             branch = self.branch() if ref is None else None
             shown = ref or (f"the branch {branch}" if branch else "HEAD")
             raise RepositoryError(f"{self.location} has no commit at {shown}: name another one with --ref")
@@ -130,8 +135,8 @@ def open_repository(location: str, cache: Path, folder: str = "") -> Repository:
 
     Takes the location as typed, the folder where own clones live, and the fleet's folder inside a URL's repository;
     returns a Repository (a new clone is empty until `fetch`); raises RepositoryError when there is none."""
-    path = Path(location).expanduser()
-    if not path.exists():
+    path = expanded(location)
+    if not _exists(path):
         if re.match(r"[A-Za-z0-9+.-]+::", location):
             raise RepositoryError(f"{redacted(location)}: remote helpers are refused, use https, ssh or a path")
         if re.match(r"(?:https|ssh|file)://[^-]", location) or SCP_LIKE.match(location):
@@ -151,6 +156,13 @@ def open_repository(location: str, cache: Path, folder: str = "") -> Repository:
         raise RepositoryError(f"{path.absolute()} cannot be opened: {str(error).splitlines()[0]}") from None
     inside = PurePosixPath(path.resolve().relative_to(tree)) if tree else PurePosixPath()
     return Repository(str(path.absolute()), git_dir.resolve(), common.resolve(), tree, _prefix(str(inside / folder)))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # its name is too long
 
 
 def _own_clone(url: str, cache: Path, folder: str) -> Repository:

@@ -43,6 +43,7 @@ UNATTENDED: Mapping[str, str] = {
 }
 READING: Mapping[str, str] = {
     **UNATTENDED,
+    "LC_ALL": "C.UTF-8",  # what git says is read, and shown
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_REPLACE_OBJECTS": "1",  # a commit is what its id says, and follows what it names
     "GIT_GRAFT_FILE": os.devnull,
@@ -52,6 +53,10 @@ OWN_CLONE: Mapping[str, str] = {**READING, "GIT_CONFIG_GLOBAL": os.devnull, "GIT
 
 class RepositoryError(ReconcilerError):
     """The fleet repository cannot be read or written."""
+
+
+class Damaged(RepositoryError):
+    """Objects or refs of the fleet repository are broken or missing."""
 
 
 class Output(NamedTuple):
@@ -107,7 +112,8 @@ def reason(output: Output) -> str:
     """Take an answer that failed and return the sentence git gave for it."""
     if output.stderr.startswith("Timeout:"):
         return "it did not answer in time"
-    lines = [line.strip() for line in output.stderr.splitlines() if line.strip()]
+    said = (line.strip() for line in output.stderr.splitlines())
+    lines = [line for line in said if line and not line.startswith("hint:")]
     for prefix in ("fatal: ", "error: "):
         for line in lines:
             if line.startswith(prefix):

@@ -90,8 +90,9 @@ class Secrets:
         return _checked(name, raw, lacking)
 
     def _read(self, name: str, file: str) -> bytes:
-        path = self._folder / Path(file).expanduser()
+        path = self._folder / file
         try:
+            path = self._folder / Path(file).expanduser()
             if path.exists() and not path.is_file():  # a pipe would be waited for
                 raise SecretError(f"secret {name} is missing: {path} is no regular file")
             with path.open("rb") as stream:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import ReconcilerError
+from reconciler.home import expanded
 from reconciler.model.host import Host
 
 REMOTE_COMMAND = "exec bash --noprofile --norc -p -s"
@@ -165,14 +166,14 @@ def _text(name: str, lines: list[str], host: Host, settings: Settings) -> str:
     parts.append("Host *\n")
     parts += [f"  {key} {value}\n" for key, value in _options(host)]
     if identity := str(settings.identity_file or host.identity_file):
-        path = Path(identity).expanduser()
+        path = expanded(identity)
         if not path.is_file():
             raise Unreachable(f"identity file {path} does not exist")
         parts.append(f"  IdentityFile {_quoted(path.absolute())}\n  IdentitiesOnly yes\n")
     timeout = max(1, min(10, int(host.deadline * 2 / 3)))
     parts.append(_ALWAYS.format(timeout=timeout, known_hosts=_quoted(settings.known_hosts)))
     if settings.ssh_config:
-        parts.append(f"  Include {_quoted(settings.ssh_config.expanduser().absolute(), tokens=False)}\n")
+        parts.append(f"  Include {_quoted(expanded(settings.ssh_config).absolute(), tokens=False)}\n")
     return "".join(parts)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.home import expanded
 from reconciler.model.host import Host, Transport
 from reconciler.remote import scripts
 from reconciler.remote.attempts import Attempt, attempt_all
@@ -70,7 +71,7 @@ class Remote:
     ) -> None:
         """`state`: the folder for configuration files and known_hosts. Raises UsageError for a file that is missing."""
         for option, file in (("--ssh-config", ssh_config), ("--identity-file", identity_file)):
-            if file and not file.expanduser().is_file():
+            if file and not expanded(file).is_file():
                 raise UsageError(f"{option}: {file} does not exist")
         self._settings = Settings(state, ssh_config, identity_file)
         self._masters = Masters(state)
