@@ -50,6 +50,9 @@ unit: $(VENV)/.installed ## All tests
 chaos: $(VENV)/.installed ## Faults on real hosts, and judgement (root): MINUTES=10 SEED=7 HOSTS=5
 	@$(BIN)/python -m tests.chaos --minutes $(or $(MINUTES),10) --hosts $(or $(HOSTS),5) $(if $(SEED),--seed $(SEED))
 
+simulate: $(VENV)/.installed ## Controllers, hosts and git under every fault, simulated: N=1000000 SEED=7, REPLAY=<seed>
+	@$(BIN)/python -m tests.simulation --faults --count $(or $(N),50000) --seed $(or $(SEED),1) $(if $(REPLAY),--replay $(REPLAY))
+
 fuzz: $(VENV)/.installed ## Look for inputs that break a reader: TARGET=yaml MINUTES=10
 	@$(BIN)/python -m tests.fuzz $(or $(TARGET),yaml) $(or $(MINUTES),10) $(SEED)
 
