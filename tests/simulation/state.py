@@ -58,7 +58,7 @@ class Shelf(Archive):
     def size(self, run: str, file: str) -> int:
         return len(self.files.get((run, file), b""))
 
-    def write(self, run: str, file: str, offset: int | None, data: bytes) -> None:
+    def write(self, run: str, file: str, offset: int | None, data: bytes, *, more: bool = False) -> None:
         here = self.files.get((run, file), b"")
         if offset is None:
             self.files[run, file] = data
