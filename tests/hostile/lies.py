@@ -211,7 +211,7 @@ def collect_escapes(line: Line) -> None:
     told = b'{"status": "failed", "summary": "%s", "notes": "%s", "branchName": "%s", "pullRequestUrl": "https://x/%s"}'
     frames = {}
     for run in line.runs():
-        asked = b'{"tool": "", "agent": "%s", "branch": "%s", "secrets": ["%s"]}' % (said, said, said)
+        asked = b'{"tool": "", "agent": "%s", "branch": "%s"}' % (said, said)
         logs = {f"{kind}/{run}": b"log " + TERMINAL + b"\n" for kind in ("stdout", "stderr")}
         frames |= {f"asked/{run}": asked, f"answer/{run}": told % ((said,) * 4), f"blocked/{run}": TERMINAL, **logs}
     line.answer({**line.frames(), **frames})
