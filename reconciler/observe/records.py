@@ -9,7 +9,7 @@ from reconciler.model.run import Result, RunName, RunReport, State
 
 RUN_NAME = re.compile(r"([a-z0-9][a-z0-9-]{0,62})-([0-9a-f]{8})-([1-9][0-9]{0,8})\Z")
 NUMBER = re.compile(r"[1-9][0-9]{0,14}\Z")  # of a lease, as the scripts take it
-MOST = 100_000  # runs of one host, marks of ended ones too: what more there is would hold up everybody else
+MOST = 1_000_000  # runs of one host, marks of ended ones too; the size of an answer is the narrower bound
 LARGEST = 1e18  # of any figure
 NOBODY = RunName("", "", 0)
 

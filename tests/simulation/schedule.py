@@ -47,7 +47,7 @@ class Schedule:
         """Trouble, then calm."""
         world, rounds = self.world, 0
         self.world.note(f"{self.kinds} {world.weather} {len(world.controllers)} controllers")
-        for _ in range(self.random.choice([15, 25, 25, 40, 60])):
+        for _ in range(self.random.choice([10, 15, 25, 40])):
             self.world.note(self.act())
             self.steps += 1
             if world.truth.violations:
