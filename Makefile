@@ -71,6 +71,11 @@ real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from np
 crashes: $(VENV)/.installed ## Kill the controller at every boundary of its effects, over real sshd (an hour or two)
 	@CRASHES=all $(BIN)/pytest tests/e2e/test_crashes.py -q -o timeout=0
 
+CYCLES ?= 10000
+SEED ?= 7
+soak: $(VENV)/.installed ## A daemon for CYCLES cycles with faults (root): what it holds must not grow
+	@$(BIN)/python -m tests.soak $(CYCLES) $(SEED)
+
 hosts: $(VENV)/.installed ## Start three throw-away hosts on this machine, to try things by hand (root)
 	@$(BIN)/python -m tests.machines up 3
 

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 
 from reconciler.record.views import View, unbroken, unescaped, unquoted
 
+MOST_VALUES = 1000  # that are looked for
 LEAST = 6  # characters below which a form is left alone: it would be found everywhere
 LINE = 8  # the same for one line of a value of several lines
 EDGE = 3  # the same for what a cut has left of a form: there it may go once too often
@@ -44,15 +45,22 @@ class Redactor:
     def __init__(self) -> None:
         """Knows nothing yet."""
         self._lock = Lock()
+        self._values: dict[str, _Forms] = {}  # the one that was given last comes last
         self._forms = _Forms()
         self._reach = 0  # bytes in which any form can be written
 
     def add(self, values: Iterable[str]) -> None:
-        """Register values that must never be seen again."""
-        found = [_forms(value) for value in values]
+        """Register values that must never be seen again; of tokens that change all the time the newest are known."""
         with self._lock:
-            plain = {form for forms in found for form in forms.plain} | set(self._forms.plain)
-            coded = {form for forms in found for form in forms.coded} | set(self._forms.coded)
+            before = len(self._values)
+            fresh = {value: self._values.pop(value, None) for value in dict.fromkeys(values)}
+            self._values |= {value: forms or _forms(value) for value, forms in fresh.items()}
+            if before == len(self._values):
+                return  # all of them were known
+            for value in list(self._values)[:-MOST_VALUES]:
+                del self._values[value]
+            plain = {form for forms in self._values.values() for form in forms.plain}
+            coded = {form for forms in self._values.values() for form in forms.coded}
             # Longest first: whoever looks for the begin or the end of one finds the most of it.
             self._forms = _Forms(
                 tuple(sorted(plain, key=lambda form: (-len(form), form))),

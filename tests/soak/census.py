@@ -15,6 +15,8 @@ from typing import Any
 from tests.e2e.watching import Watch
 from tests.machines.machine import Machine
 
+# What is kept of each run whose mark lies on a host, and of each task that was in git in the last 30 days.
+REMEMBERED = ("RunName", "Result", "RunReport", "RunRecord", "RunMemory", "TaskRecord", "TaskMemory")
 TABLES = ("runs", "tasks", "hosts", "documents", "revisions", "events")
 
 Counts = dict[str, int]
@@ -31,7 +33,8 @@ class Places:
 def count(watch: Watch, machines: Sequence[Machine], places: Places) -> tuple[Counts, dict[str, Any]]:
     """Everything as numbers by name, and what the daemon says of its own memory."""
     inside = _inside(watch, places)
-    found = {**_process(watch.pid), "objects": inside["objects"], "gc_off": int(not inside["gc"])}
+    objects = inside["objects"] - sum(inside["kinds"].get(kind, 0) for kind in REMEMBERED)
+    found = {**_process(watch.pid), "objects": objects, "gc_off": int(not inside["gc"])}
     found |= _folders(watch, places) | _ledger(next(watch.fleet.state.glob("fleets/*/ledger.db")))
     for machine in machines:
         for name, value in _host(machine).items():

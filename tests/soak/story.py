@@ -53,8 +53,11 @@ class Story:
         for due, cure in [each for each in self._cures if each[0] <= cycle]:
             cure()
             self._cures.remove((due, cure))
-        (chosen,) = self.random.choices([each[1] for each in self._chapters], [each[0] for each in self._chapters])
-        if chosen.__name__ in ("cut", "freeze", "reboot") and self._cures:
+        if cycle <= len(self._chapters):
+            chosen = self._chapters[cycle - 1][1]  # each of them once, so that nothing happens for the first time later
+        else:
+            (chosen,) = self.random.choices([each[1] for each in self._chapters], [each[0] for each in self._chapters])
+        if chosen.__name__ in ("cut", "freeze", "reboot") and self._cures and cycle > len(self._chapters):
             return
         self._cycle = cycle
         chosen()

@@ -16,6 +16,7 @@ from reconciler.load.git import open_repository
 from reconciler.model.host import Host
 from reconciler.model.observed import Unseen
 from reconciler.record.ledger import Ledger
+from reconciler.record.redactor import Redactor
 from reconciler.remote.masters import Masters
 from reconciler.remote.ssh import Settings, door
 from tests.e2e.fleet import Fleet
@@ -106,3 +107,14 @@ def test_files_of_hosts_that_nobody_asks_any_more_go_after_a_day(tmp_path: Path)
     door(Host("new", address="127.0.0.1"), settings)
     left = {file.name.split(".")[0] or "draft" for file in settings.folder.iterdir()}
     assert left == {"stays", "new", "known_hosts"}
+
+
+def test_of_tokens_that_change_all_the_time_the_newest_are_masked() -> None:
+    redactor = Redactor()
+    redactor.add(["first-secret"])
+    for number in range(999):
+        redactor.add([f"secret-{number:04}"])
+    redactor.add(["first-secret"])  # it is still in use
+    redactor.add(["secret-last"])
+    told = "first-secret secret-0000 secret-0001 secret-0998 secret-last"
+    assert redactor.scrub(told) == "*** secret-0000 *** *** ***"
