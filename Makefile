@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types layers shell audit unit chaos fuzz hostile faults races real-agents install system hosts
-.PHONY: clean crashes
+.PHONY: clean crashes soak
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -71,10 +71,8 @@ real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from np
 crashes: $(VENV)/.installed ## Kill the controller at every boundary of its effects, over real sshd (an hour or two)
 	@CRASHES=all $(BIN)/pytest tests/e2e/test_crashes.py -q -o timeout=0
 
-CYCLES ?= 10000
-SEED ?= 7
-soak: $(VENV)/.installed ## A daemon for CYCLES cycles with faults (root): what it holds must not grow
-	@$(BIN)/python -m tests.soak $(CYCLES) $(SEED)
+soak: $(VENV)/.installed ## A daemon for CYCLES=10000 cycles with faults (root): what it holds must not grow
+	@$(BIN)/python -m tests.soak $(or $(CYCLES),10000) $(or $(SEED),7)
 
 hosts: $(VENV)/.installed ## Start three throw-away hosts on this machine, to try things by hand (root)
 	@$(BIN)/python -m tests.machines up 3

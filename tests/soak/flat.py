@@ -17,7 +17,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
     "masters": (0, 0),
     "sockets": (0, 0),
     "temporary": (1, 0),
-    "shm": (0, 0),
+    "shm": (2, 0),
     "archived": (40, 0.1),
     "state_files": (4, 0),
     "ssh_bytes": (0, 0.02),
@@ -36,7 +36,7 @@ BOUNDS: Mapping[str, tuple[float, float]] = {
 SOON = {
     name: bound
     for name, bound in BOUNDS.items()
-    if name not in ("rss", "objects", "wal", "archived", "documents", "host_files", "bell")
+    if name not in ("rss", "objects", "shm", "wal", "archived", "documents", "host_files", "bell")
 }
 
 

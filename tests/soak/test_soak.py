@@ -8,7 +8,7 @@ from tests.machines.network import why_not
 from tests.soak.flat import SOON, growth, rising
 from tests.soak.run import soak
 
-CYCLES, EVERY, SEED = 160, 20, 7
+CYCLES, EVERY, SEED = 120, 15, 7
 
 
 def test_a_straight_line_tells_growth_from_noise() -> None:
