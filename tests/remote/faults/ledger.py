@@ -4,11 +4,24 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from tests.remote.faults import instrument
 from tests.remote.faults.experiment import Fault, FaultyHost
 
 ALL = os.environ.get("RECONCILER_FAULTS") == "all"
+ROLES = frozenset({"supervise", "work", "qa", "reap", "remove"})  # of processes that outlive the call
+
+
+@cache
+def points(text: str) -> dict[int, tuple[str, int]]:
+    return instrument.text(text).points()
+
+
+def line(fault: Fault) -> tuple[str, int]:
+    """The file and the line in it where a fault is met."""
+    text, _, number = fault.place.partition("<")[0].partition(":")
+    return points(text)[int(number)]
 
 
 @dataclass
@@ -16,11 +29,11 @@ class Ledger:
     """Lines are counted once, however many texts they are part of."""
 
     met: set[tuple[str, int]] = field(default_factory=set)
-    taken: set[tuple[str, str]] = field(default_factory=set)
+    taken: set[tuple[str, str, int]] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
 
     def choose(self, found: Sequence[Fault]) -> list[Fault]:
-        """All of them; in CI every line once in each role, in calls from each of its callers, the kinds by turns."""
+        """All of them; in CI every line once in calls and in each role of a supervisor, with the kinds of faults by turns."""
         assert found
         if ALL:
             return list(found)
@@ -32,16 +45,15 @@ class Ledger:
                 chosen.append(here[len(self.taken) % len(here)])
         return chosen
 
-    def _place(self, fault: Fault) -> tuple[str, str]:
-        return fault.role, fault.place if fault.role == "act" else fault.place.partition("<")[0]
+    def _place(self, fault: Fault) -> tuple[str, str, int]:
+        return (fault.role if fault.role in ROLES else "call", *line(fault))
 
     def note(self, host: FaultyHost, planned: Mapping[str, Fault]) -> None:
         """What was met of what was planned, by the name of the run or call."""
         for name, fault in planned.items():
             if (host.faults / "fired" / name).exists():
                 self.kinds[fault.kind] += 1
-                text, _, line = fault.place.partition("<")[0].partition(":")
-                self.met.add(instrument.text(text).points()[int(line)])
+                self.met.add(line(fault))
 
     def report(self) -> str:
         """The line that tells how much was covered."""

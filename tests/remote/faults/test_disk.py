@@ -16,7 +16,7 @@ from tests.remote.test_full_disk import mountable
 
 RUN = "f-0000000a-1"
 SIZES = ("size=1m,nr_inodes=400", "size=64m,nr_inodes=60")  # which of both runs out when the disk is filled
-SLICE = 9  # of the points in CI
+SLICE = 17  # of the points in CI
 
 
 @contextmanager
