@@ -112,7 +112,7 @@ def frozen(world: World, machine: Machine) -> Course:
 
 @fault("power")
 def supervisor_killed_alone(world: World, machine: Machine) -> Course:
-    victims = [process for process in machine.processes() if "/supervisor.sh" in process.command]
+    victims = [process for process in machine.processes() if "/supervisor.sh supervise /" in process.command]
     for process in world.dice.sample(victims, min(2, len(victims))):
         kill(process.outside, signal.SIGKILL)
     yield
