@@ -9,6 +9,7 @@ from threading import RLock
 from urllib.parse import quote
 
 from reconciler.errors import ReconcilerError
+from reconciler.record.origin import disown
 from reconciler.record.schema import NewerSchema, migrate
 
 PATIENCE = 10.0  # seconds to wait for another process's transaction
@@ -50,6 +51,7 @@ class Database:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA journal_size_limit = 16777216")
                 migrate(connection)
+                disown(connection, path)
             except BaseException:
                 connection.close()
                 raise
@@ -64,6 +66,8 @@ class Database:
             if source is not None:
                 source.backup(connection)
             migrate(connection)
+            if source is not None:
+                disown(connection, path)
         database = cls(path, connection, source=source)
         database.lasts = False
         return database

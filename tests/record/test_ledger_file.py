@@ -1,6 +1,7 @@
 """The file itself: made private, read without a trace, refused with one sentence when it is no good."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -26,6 +27,26 @@ def test_it_is_made_private_and_keeps_its_id(file: Path) -> None:
     assert file.parent.stat().st_mode & 0o777 == 0o700
     with Ledger.open(file) as ledger:
         assert ledger.id == first
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_an_old_copy_that_is_put_back_is_a_ledger_of_its_own(file: Path, readonly: bool) -> None:
+    """What was started since is not in it, so it must not pass for the one that holds the hosts."""
+    with Ledger.open(file) as ledger:
+        first = ledger.id
+        ledger.number_to_take(1, True)
+        ledger.whole()
+    copy = file.parent.with_name("copy")
+    shutil.copytree(file.parent, copy)
+    shutil.rmtree(file.parent)  # its number is free, and may well be the next one's
+    shutil.copytree(copy, file.parent)
+    with Ledger.open(file, readonly=readonly) as ledger:
+        assert ledger.id != first
+        memory = ledger.memory()
+        assert (memory.number, memory.epoch, memory.whole) == (0, 0, False)
+    if not readonly:
+        with Ledger.open(file) as again:
+            assert again.id == memory.ledger
 
 
 def test_two_ledgers_are_told_apart(tmp_path: Path) -> None:
