@@ -83,3 +83,19 @@ def test_a_launch_on_a_full_disk_fails_and_can_be_cleaned_up(small: HostUnderTes
     assert answer in ("already", "void", "absent")
     assert small.launch("full-00000000-2", "true") == "accepted"
     assert small.result("full-00000000-2")["state"] == "succeeded"
+
+
+def test_secrets_go_elsewhere_when_a_worker_has_filled_the_memory_for_them(host: HostUnderTest, tmp_path: Path):
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    if not mountable(memory):
+        pytest.skip("mounting a tmpfs needs root and the right to mount")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(memory)], check=True)
+    try:
+        host.env = {**host.env, "XDG_RUNTIME_DIR": str(memory)}
+        subprocess.run(f"cat /dev/zero >{memory}/fill", shell=True, stderr=subprocess.DEVNULL)
+        result = host.run(RUN, 'test "$TOKEN" = secret', secrets={"TOKEN": "secret"})
+        assert result["state"] == "succeeded"
+        assert [file.name for file in memory.iterdir()] == ["fill"]
+    finally:
+        subprocess.run(["umount", "-l", str(memory)], check=True)

@@ -96,6 +96,7 @@ def test_what_was_cleaned_up_never_runs_again(host: HostUnderTest):
 )
 @pytest.mark.parametrize("operation", ["launch", "cleanup", "cancel", "settle"])
 def test_paths_outside_the_runs_are_refused(host: HostUnderTest, operation: str, path: str):
+    assert host.call("act").code == 0  # the revision is there from now on
     before = sorted(host.root.rglob("*"))
     assert host.call("act", [(operation, path)]).code == 65
     assert sorted(host.root.rglob("*")) == before

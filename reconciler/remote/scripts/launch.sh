@@ -134,11 +134,14 @@ write() {
 
 # Secrets are kept in memory where the host has a place for that.
 secrets_place() {
-  local place
+  local place kind free inodes
   if [[ -z ${SECRETS_DIRECTORY+set} ]]; then
     SECRETS_DIRECTORY=
     for place in "${XDG_RUNTIME_DIR-}" /dev/shm; do
-      [[ $place == /* && -d $place && -w $place && $(stat -f -c %T -- "$place") == @(tmpfs|ramfs) ]] || continue
+      [[ $place == /* && -d $place && -w $place ]] || continue
+      read -r kind free inodes < <(exec stat -f -c '%T %a %d' -- "$place")
+      # A worker may have filled it; ramfs says nothing of its room.
+      [[ $kind == ramfs || ($kind == tmpfs && $free -gt 256 && $inodes -gt 16) ]] || continue
       SECRETS_DIRECTORY=$place
       break
     done
