@@ -29,6 +29,7 @@ def small(request: pytest.FixtureRequest, empty_host: HostUnderTest) -> Iterator
         pytest.skip("mounting a tmpfs needs root and the right to mount")
     subprocess.run(["mount", "-t", "tmpfs", "-o", request.param, "none", str(root)], check=True)
     assert empty_host.take().code == 0
+    assert empty_host.call("act").code == 0  # which writes the revision
     yield empty_host
     subprocess.run(["umount", "-l", str(root)], check=True)
 
