@@ -86,6 +86,17 @@ def test_a_launch_on_a_full_disk_fails_and_can_be_cleaned_up(small: HostUnderTes
     assert small.result("full-00000000-2")["state"] == "succeeded"
 
 
+def test_without_a_free_inode_a_new_commit_can_still_clean_up(small: HostUnderTest):
+    assert small.run(RUN, "true")["state"] == "succeeded"
+    subprocess.run(FILL_INODES.replace("100", "2000"), shell=True, cwd=small.root, executable="/bin/bash")
+    small.revision = "another"
+    assert small.operate("cancel", RUN).startswith("already ")
+    for file in list(small.root.glob("f[0-9]*"))[:1]:  # for the completion mark
+        file.unlink()
+    assert small.operate("cleanup", RUN).startswith("removed ")
+    assert small.observe().pairs("workspace")["revision"] == "another"
+
+
 def test_secrets_go_elsewhere_when_a_worker_has_filled_the_memory_for_them(host: HostUnderTest, tmp_path: Path):
     memory = tmp_path / "memory"
     memory.mkdir()

@@ -47,5 +47,6 @@ while [[ -n $KEY ]]; do
 done
 perform
 empty_trash
+note_revision
 report
 finish 0

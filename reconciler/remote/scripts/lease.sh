@@ -64,8 +64,13 @@ require_lease() {
   [[ ${HELD[lease]-} == "${FIELD[number]};${FIELD[ledger]}" ]] || refuse_lease
   # What was decided on a workspace that is gone must not find the next one, however late it comes.
   [[ ${HELD[id]-} == "${FIELD[workspace_id]-${HELD[id]-}}" ]] || refuse_lease
-  [[ ${HELD[revision]-} == "${FIELD[revision]}" ]] || swap revision "${FIELD[revision]}" ||
-    refuse "cannot write to $ROOT/_: see its owner and its disk"
+  note_revision
+}
+
+# Where no inode is free, what this call removes makes room: act.sh tries again at its end.
+note_revision() {
+  [[ ${HELD[revision]-} == "${FIELD[revision]}" ]] || ! swap revision "${FIELD[revision]}" ||
+    HELD[revision]=${FIELD[revision]}
 }
 
 # Sets R to the records of a run directory; `?` for a text that cannot be one's, as in reports.
