@@ -66,6 +66,11 @@ class Chaos:
     def _beside_a_frozen_host(self, world: World, nemesis: Nemesis) -> None:
         """A task for a host that is well starts in time while another host is frozen."""
         until(world.controller.listens, timeout=30)
+        if world.controller.new_to_the_fleet():
+            with world.edits:
+                world.add("short")
+                world.commit("something to start, so that it takes every host")
+            until(lambda: not world.controller.new_to_the_fleet(), timeout=30)
         nemesis.strike("frozen", DEADLINE + 2)
         well = next(host for host in world.machines if ("frozen", host.name) not in nemesis.where())
         time.sleep(1)

@@ -115,6 +115,11 @@ class Controller:
             rows = ledger.run_rows(include_cleaned=True)
         return {row.name: row.state.value.lower() for row in rows}
 
+    def new_to_the_fleet(self) -> bool:
+        """It has not taken every host since it last met a foreign ledger: before that it starts nothing."""
+        with Ledger.open(self.folder / "ledger.db", readonly=True) as ledger:
+            return not ledger.memory().whole
+
     def collected(self, run: str, file: str) -> bytes:
         """What it brought home of a run."""
         with suppress(FileNotFoundError):

@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.remote.masters import private_folder
 from tests.chaos.controllers import Controller
-from tests.chaos.truth import judge_diary, recorded
+from tests.chaos.truth import judge_diary, recorded, records
 from tests.chaos.world import World
 from tests.machines.machine import Machine
 
@@ -103,10 +103,10 @@ def _results_are_known(world: World) -> None:
                 world.truth.violation(
                     f"the result of {run} on {machine.name} is {text}, the ledger has {known.get(run)}"
                 )
-        for path in root.glob("*/runs/*/result"):
-            run = path.parent.name
+        for path in records(root, "result"):
+            run = path.name
             for file in ("stdout.log", "stderr.log", "events.jsonl"):
-                wrote = (path.parent / file).read_bytes() if (path.parent / file).is_file() else b""
+                wrote = (path / file).read_bytes() if (path / file).is_file() else b""
                 if wrote and world.controller.collected(run, file) != wrote:
                     world.truth.violation(f"{file} of {run} on {machine.name} was not collected")
 

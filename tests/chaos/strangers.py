@@ -1,8 +1,6 @@
 """Processes that are nobody's work: they look like workers, have pids that workers had, and are never touched."""
 
-from contextlib import suppress
-
-from tests.chaos.truth import born
+from tests.chaos.truth import born, records
 from tests.machines.machine import Machine
 
 # What they are called, and what is in their environment. None is a run's mark: that is an exact line of its own.
@@ -34,11 +32,9 @@ class Strangers:
     def take_pids(self, machine: Machine) -> None:
         """Start one with each pid that a run of a former boot recorded for its supervisor, where it is free."""
         pids = set()
-        with suppress(OSError):
-            for started in (machine.home / ".reconciler").glob("*/runs/*/started"):
-                text = str(started.readlink())
-                if text.startswith("p=") and not text.endswith(machine.boot_id.replace("-", "")[:12]):
-                    pids.add(int(text[2:].partition(";")[0]))
+        for text in records(machine.home / ".reconciler", "started").values():
+            if text.startswith("p=") and not text.endswith(machine.boot_id.replace("-", "")[:12]):
+                pids.add(int(text[2:].partition(";")[0]))
         for pid in sorted(pids)[:4]:
             self.reused += self._start(machine, "sleep", {}, pid) == pid
 

@@ -158,9 +158,17 @@ def recorded(machine: Machine) -> dict[tuple[str, str], str]:
     root = machine.home / ".reconciler"
     with suppress(OSError):
         workspace = f"{machine.name}/{(root / '_/id').readlink()}"
-        for path in root.glob("*/runs/*/result"):
-            with suppress(OSError):
-                found[workspace, path.parent.name] = str(path.readlink())
+        for run, text in records(root, "result").items():
+            found[workspace, run.name] = text
+    return found
+
+
+def records(root: Path, record: str) -> dict[Path, str]:
+    """Run directory of a workspace -> the text of that record. A pattern alone finds no symlink to nothing."""
+    found = {}
+    for run in root.glob("*/runs/*"):
+        with suppress(OSError):
+            found[run] = str((run / record).readlink())
     return found
 
 
