@@ -70,6 +70,7 @@ class Chaos:
             with world.edits:
                 world.add("short")
                 world.commit("something to start, so that it takes every host")
+            world.fleet.run("reconcile", "--allow-prune")  # it may not know what it acted on before it forgot
             until(lambda: not world.controller.new_to_the_fleet(), timeout=30)
         nemesis.strike("frozen", DEADLINE + 2)
         well = next(host for host in world.machines if ("frozen", host.name) not in nemesis.where())

@@ -12,7 +12,7 @@ def test_promises_hold_in_the_midst_of_it_and_everything_converges_after() -> No
     if why := why_not():
         pytest.skip(why)
     chaos = Chaos(seed=4, hosts=3)
-    chaos.run(minutes=1)
+    chaos.run(minutes=0.7)
     print(chaos.figures.table(), chaos.line, sep="\n")
     assert not chaos.violations, f"{chaos.line}\nlogs in {chaos.folder}\n" + "\n".join(chaos.violations)
     assert chaos.figures.faults() >= 5, "there was hardly any chaos"
