@@ -335,6 +335,11 @@ def test_those_who_look_see_what_is_new(fleet: Fleet, watch: Watch) -> None:
     assert fleet.phases()["talks"] == "Succeeded"
 
 
+def reads_the_ledger(pid: int) -> bool:
+    """Whether a process has come as far as to have the ledger open."""
+    return any("ledger.db" in os.readlink(one) for one in Path(f"/proc/{pid}/fd").iterdir() if one.is_symlink())
+
+
 def test_waiting_for_a_task(fleet: Fleet, watch: Watch) -> None:
     fleet.run("wait", "first", check=0)
     fleet.run("wait", "task/first", "--for", "ended", check=0)
@@ -352,7 +357,7 @@ def test_waiting_for_a_task(fleet: Fleet, watch: Watch) -> None:
     fleet.run("wait", "slow", "--for", "running", check=0)
     fleet.run("wait", "slow", "--timeout", "1s", check=6)
     waiting = fleet.start("wait", "slow")
-    time.sleep(1)
+    until(lambda: reads_the_ledger(waiting.pid), 20)
     fleet.remove("tasks/slow.yaml")
     fleet.commit()
     assert waiting.wait(10) == 5
