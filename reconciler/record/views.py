@@ -6,11 +6,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 # What JSON, C, Python and shells write for a byte or a character; a backslash before what needs none stands for that.
-ESCAPE = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[0-7]{3}|[bfnrt]|[^A-Za-z0-9])", re.DOTALL)
+# JSON takes two for what is above U+FFFF.
+ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|u\{[0-9a-fA-F]{1,6}\}"
+    rb"|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|[0-7]{3}|[bfnrt]|[^A-Za-z0-9])",
+    re.DOTALL,
+)
 PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
 BREAK = re.compile(rb"\s+")
 LETTERS = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-DEEP = 3  # escapes within escapes: JSON in JSON in JSON
+DEEP = 6  # escapes within escapes: JSON that a tool printed, quoted in an answer, within an event …
 
 
 class View(NamedTuple):
@@ -71,10 +76,20 @@ def _read(below: View, pattern: re.Pattern[bytes], new: Callable[[re.Match[bytes
 
 def _character(found: re.Match[bytes]) -> bytes:
     said = found[0][1:]
-    if said[:1] == b"u":
-        return chr(int(said[1:], 16)).encode("utf-8", "surrogatepass")
+    if said[:1] in (b"u", b"U"):
+        return _code(said)
     if said[:1] == b"x":
         return bytes([int(said[1:], 16)])
     if len(said) == 3:
         return bytes([int(said, 8) & 0xFF])
     return LETTERS.get(said, said)
+
+
+def _code(said: bytes) -> bytes:
+    """`u0041`, `u{41}`, `U00000041`, or a pair `ud83d\\udc26`; what is no character is left as it is written."""
+    if len(said) == 11:
+        high, low = int(said[1:5], 16), int(said[7:], 16)
+        number = 0x10000 + ((high & 0x3FF) << 10) + (low & 0x3FF)
+    else:
+        number = int(said[1:].strip(b"{}"), 16)
+    return chr(number).encode("utf-8", "surrogatepass") if number <= 0x10FFFF else b"\\" + said

@@ -232,3 +232,31 @@ class TestRedactor:
         text = f"{before}{value}{after}"
         assert len(redactor.scrub(text.encode())) == len(text.encode())
         assert value.encode() not in redactor.scrub(text.encode()) or set(value) == {"*"} or value in WORDS
+
+
+BIRD = "beyond-🐦-U+FFFF"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        json.dumps(BIRD),
+        json.dumps({"event": json.dumps({"answer": json.dumps(json.dumps(BIRD))})}),
+        '"beyond-\\U0001f426-U+FFFF"',
+        '"beyond-\\u{1f426}-U+FFFF"',
+        '"beyond-\\uD83D\\uDC26-\\u0055+FFFF"',
+    ],
+)
+def test_a_character_that_json_writes_as_a_pair_is_found(written: str) -> None:
+    redactor = Redactor()
+    redactor.add([BIRD])
+    for masked in (redactor.scrub(written), redactor.scrub(written.encode()).decode()):
+        assert "beyond" not in masked
+        assert "FFFF" not in masked
+
+
+@pytest.mark.parametrize("odd", ["\\U99999999", "\\u{110000}", "\\ud83d", "\\udc26\\ud83d"])
+def test_what_is_no_character_hides_nothing_beside_it(odd: str) -> None:
+    redactor = Redactor()
+    redactor.add(["swordfish"])
+    assert redactor.scrub(f"{odd} sw\\u006frdfish") == f"{odd} ***"
