@@ -1,8 +1,8 @@
 """One call per host: its changes → what became of each, and the host's report from under the same lock."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from reconciler.act.payload import Launch, head, operations
 from reconciler.act.worker import checks
@@ -49,6 +49,11 @@ class Applied:
     holder: LeaseMark | None = None
     why: str = ""  # why there is no report
     doorbell: bool = False  # refused because the other controller's doorbell channel is open: it is alive
+
+    def worded(self, hide: Callable[[str], str]) -> "Applied":
+        """Takes what hides secrets; returns the same without those that a host gave back in its words."""
+        outcomes = (o if o.answer is Answer.OK else replace(o, note=hide(o.note)) for o in self.outcomes)
+        return replace(self, outcomes=tuple(outcomes), why=hide(self.why))
 
 
 def apply(

@@ -3,6 +3,7 @@
 import getpass
 import hashlib
 import json
+import resource
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -93,6 +94,7 @@ def controller(context: Context, fleet: Fleet, verb: str) -> "Iterator[World]":
     from reconciler.record.claim import Claim, Holder
     from reconciler.record.ledger import Ledger
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # secrets are in our memory, and in that of what we start
     fleet.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     claim = Claim.acquire(fleet.folder / "controller.lock", verb, _now())
     if isinstance(claim, Holder):
@@ -276,7 +278,9 @@ def _run_command(words: "Sequence[str]") -> bytes:
     """A secret's command and what it printed. Raises ReconcilerError when it fails."""
     from reconciler.remote.process import run
 
-    ended = run(words, deadline=SECRET_DEADLINE)
+    ended = run(words, deadline=SECRET_DEADLINE, cap=1 << 20)
+    if ended.cut:
+        raise ReconcilerError(f"its command {words[0]} printed more than 1 MiB")
     if ended.code != 0:
         raise ReconcilerError(f"its command {words[0]} exited {ended.code}")
     return ended.output

@@ -63,7 +63,7 @@ class Engine:
         self.recording = acting or recording
         self.means = means = means or Means()
         self.queue = means.inbox()
-        self.operations = Operations(world.remote, self.queue, clock, means.start)
+        self.operations = Operations(world.remote, self.queue, clock, means.start, world.hide)
         self.orders = Orders(world, wanted, self.operations, means.monotonic)
         self.hosts = Hosts(world, self.operations, clock, means.monotonic, recording=self.recording)
         self.desired: Desired

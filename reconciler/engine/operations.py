@@ -1,6 +1,7 @@
 """One operation at a time per host, all hosts in parallel; answers come back through the loop's queue."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from threading import BoundedSemaphore
 
@@ -12,6 +13,7 @@ from reconciler.engine.inbox import Inbox
 from reconciler.errors import ReconcilerError
 from reconciler.model.change import Change
 from reconciler.model.host import Host
+from reconciler.model.observed import Seen, Unseen
 from reconciler.observe.look import look
 from reconciler.remote.transport import Remote
 
@@ -23,9 +25,16 @@ class Operations:
     """Starts operations and knows which hosts are busy. Only the loop's thread calls it."""
 
     def __init__(
-        self, remote: Remote, queue: Inbox, clock: Callable[[], float], beside: Callable[[Callable[[], None]], None]
+        self,
+        remote: Remote,
+        queue: Inbox,
+        clock: Callable[[], float],
+        beside: Callable[[Callable[[], None]], None],
+        hide: Callable[[str], str] = str,
     ) -> None:
-        """`beside`: starts what it is given beside the loop."""
+        """`beside`: starts what it is given beside the loop; `hide`: takes secrets out of what hosts say to people,
+        who may have been sent some, and give them back in an error."""
+        self._hide = hide
         self._remote = remote
         self._queue = queue
         self._clock = clock
@@ -41,7 +50,7 @@ class Operations:
         """Ask for a report. `name`: as the loop knows it; a former place may have a namesake."""
         self._occupy(name, host, "look")
         ask = partial(look, self._remote, host, fleet_id=fleet_id, only=only, clock=self._clock, programs=programs)
-        self._start(lambda: Looked(name, ask()))
+        self._start(lambda: Looked(name, self._worded(ask())))
 
     def take(self, name: str, host: Host, warrant: Warrant, *, rename_from: str, take_over: bool) -> None:
         """Take the lease."""
@@ -51,7 +60,7 @@ class Operations:
             lambda: Took(
                 name,
                 warrant.number,
-                take(self._remote, host, warrant, rename_from=rename_from, take_over=take_over),
+                take(self._remote, host, warrant, rename_from=rename_from, take_over=take_over).worded(self._hide),
                 asked_at,
             )
         )
@@ -72,7 +81,7 @@ class Operations:
 
         def call() -> Acted:
             applied = apply(self._remote, host, workspace_id, changes, warrant, directories, launches)
-            return Acted(name, applied, asked_at)
+            return Acted(name, applied.worded(self._hide), asked_at)
 
         self._start(call)
 
@@ -98,7 +107,7 @@ class Operations:
                     if portion.run not in held and (why := keep(portion)):
                         held[portion.run] = why
             except ReconcilerError as failure:
-                return Collected(runs, name, str(failure), held)
+                return Collected(runs, name, self._hide(str(failure)), held)
             return Collected(runs, name, held=held)
 
         self._start(bring, self._transfers)
@@ -112,6 +121,9 @@ class Operations:
         """An operation is over. Takes the host's name; returns how it was reached."""
         self.busy.pop(name, None)
         return self.asked.pop(name, None)
+
+    def _worded(self, sight: Seen | Unseen) -> Seen | Unseen:
+        return replace(sight, why=self._hide(sight.why)) if isinstance(sight, Unseen) else sight
 
     def _occupy(self, name: str, host: Host, operation: str) -> None:
         self.busy[name], self.asked[name] = operation, host

@@ -77,6 +77,11 @@ class World:
         self.redactor.add(values.values())
         self._learned |= values.keys()
 
+    def hide(self, words: str) -> str:
+        """What a host said, without secrets; it may have been cut off in the middle of one."""
+        said = words.removesuffix("…")
+        return self.redactor.scrub(said, cut=True) + words[len(said) :]
+
     def learn(self, names: Iterable[str]) -> str:
         """What a worker may have printed must be known before it is kept or shown, by a later controller too.
 

@@ -77,7 +77,7 @@ def _ways(nonce: str, port: int) -> tuple[_Way, ...]:
 
 def _attempt(door: Door, way: _Way, deadline: float) -> Attempt:
     argv = door.argv(None, "-T", "-o", "LogLevel=INFO", *way.options)
-    ended = run([*argv, *way.words], way.stdin, deadline=deadline, piped=True)
+    ended = run([*argv, *way.words], way.stdin, deadline=deadline, piped=True, environment=door.environment)
     opened = way.sign(ended)
     refused = not opened and any(word in ended.errors for word in REFUSALS)
     why = "" if opened or refused else why_of(ended.errors, ended.code, pinned=door.pinned)

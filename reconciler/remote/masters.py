@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from reconciler.remote.environment import for_ssh
 from reconciler.remote.process import run
 from reconciler.remote.ssh import Door, Unreachable
 
@@ -84,7 +85,8 @@ class Masters:
     def answers(self, door: Door, seconds: float = CHECK) -> bool:
         """Whether the master is alive (its connection may still be dead)."""
         path = self.socket(door)
-        return path.exists() and run(door.argv(path, "-O", "check"), deadline=seconds).code == 0
+        words = door.argv(path, "-O", "check")
+        return path.exists() and run(words, deadline=seconds, environment=door.environment).code == 0
 
     def put_down(self, door: Door) -> None:
         """End a master that hangs or whose connection is dead; the next call makes a new one."""
@@ -100,7 +102,8 @@ class Masters:
         _end(found.values(), signal.SIGTERM)
         for path in used:
             if path not in found:  # a system without /proc
-                run(["ssh", "-F", os.devnull, "-o", f"ControlPath={path}", "-O", "exit", "host"], deadline=CHECK)
+                argv = ["ssh", "-F", os.devnull, "-o", f"ControlPath={path}", "-O", "exit", "host"]
+                run(argv, deadline=CHECK, environment=for_ssh())
         until = time.monotonic() + CHECK
         while (left := _masters_at(used)) and time.monotonic() < until:
             time.sleep(0.01)

@@ -1,6 +1,7 @@
 """The one door to other programs: `sh`, with real files for all three streams, a deadline and a size limit.
 
-What goes in and comes out may hold secrets, so nothing here logs a command line or an output.
+What goes in and comes out may hold secrets, so nothing here logs a command line or an output, and what goes in, and
+little that comes out, is kept in memory where the system has files there.
 """
 
 import gc
@@ -22,6 +23,7 @@ import sh
 from reconciler.remote.reclaim import reclaim
 from reconciler.remote.scarcity import CannotStart, room, scarcity
 
+LITTLE = 1 << 20  # bytes of output for which there is room in memory
 CAP = 256 << 20  # bytes of output, above which a program is stopped and nothing is read
 ERRORS_CAP = 64 << 10  # of them that anybody reads
 NOISY = 8 << 20  # bytes of errors, above which a program is stopped: they are a file on this machine
@@ -117,7 +119,7 @@ class Call:
         """Start it. `piped`: it wants a pipe, because it shares its input with a child. Raises CannotStart."""
         self._cap = cap
         with ExitStack() as failing, scarcity(argv[0]):
-            self._out = failing.enter_context(tempfile.TemporaryFile())
+            self._out = failing.enter_context(_in_memory() if cap <= LITTLE else _on_disk())
             with piped_input(stdin) if piped else _file_input(stdin) as source:
                 self._running = Running(
                     argv, source, self._out, environment=environment, directory=directory, on_end=on_end
@@ -178,12 +180,23 @@ def run(
 
 def _file_input(data: bytes) -> IO[bytes]:
     with ExitStack() as failing:
-        source = failing.enter_context(tempfile.TemporaryFile())
+        source = failing.enter_context(_in_memory())
         source.write(data)
         source.flush()
         source.seek(0)
         failing.pop_all()
     return source
+
+
+def _on_disk() -> IO[bytes]:
+    return tempfile.TemporaryFile()
+
+
+def _in_memory() -> IO[bytes]:
+    """A file that no disk ever sees, where the system has such."""
+    if not hasattr(os, "memfd_create"):
+        return _on_disk()
+    return open(os.memfd_create("reconciler"), "w+b")  # noqa: PTH123 (the caller closes it)
 
 
 def piped_input(data: bytes, *, keep: Callable[[IO[bytes]], None] = lambda end: end.close()) -> IO[bytes]:

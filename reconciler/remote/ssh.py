@@ -8,7 +8,7 @@ import hashlib
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 from reconciler.errors import ReconcilerError
 from reconciler.home import expanded
 from reconciler.model.host import Host
+from reconciler.remote.environment import for_ssh
 
 REMOTE_COMMAND = "exec bash --noprofile --norc -p -s"
 OLD = 86_400  # seconds for which a file stays that nobody has used
@@ -94,6 +95,12 @@ class Door:
     key: str
     jump: str
     pinned: bool
+    programs: bool = False  # the user's own configuration is read, which may name some
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What an ssh that goes this way gets of ours."""
+        return for_ssh(programs=self.programs)
 
     def argv(self, socket: Path | None, *options: str) -> list[str]:
         """`ssh` up to the address; through the master at `socket`, or a connection of its own."""
@@ -130,7 +137,8 @@ def _door(host: Host, settings: Settings) -> Door:
     text = _text(host.address, target, host, settings)
     config = _written(settings.folder, host.name, "conf", text)
     digest = hashlib.sha256(f"{text}{pins}".encode()).hexdigest()
-    return Door(host.address, config, digest, host.proxy_jump if hops else "", bool(pins))
+    jump, own = host.proxy_jump if hops else "", settings.ssh_config is not None
+    return Door(host.address, config, digest, jump, bool(pins), own)
 
 
 def accepted(host: Host, settings: Settings) -> tuple[str, ...]:

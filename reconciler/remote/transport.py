@@ -20,7 +20,7 @@ from reconciler.home import expanded
 from reconciler.model.host import Host, Transport
 from reconciler.remote import scripts
 from reconciler.remote.attempts import Attempt, attempt_all
-from reconciler.remote.environment import for_scripts, for_ssh
+from reconciler.remote.environment import for_scripts
 from reconciler.remote.frames import Answer, Fields, Reader, decode, encode
 from reconciler.remote.masters import Masters
 from reconciler.remote.process import Call, Ended, run
@@ -147,7 +147,7 @@ class Remote:
         if not way.door:
             return interactive(words, environment=for_scripts())
         argv = way.door.argv(None, "-t" if terminal else "-T")
-        return interactive([*argv, shlex.join(["exec", *words])], environment=for_ssh())
+        return interactive([*argv, shlex.join(["exec", *words])], environment=way.door.environment)
 
     def accepted_keys(self, host: Host) -> tuple[str, ...]:
         """The host keys that were accepted at the first contact, for a host that has none pinned."""
@@ -243,7 +243,7 @@ class Remote:
 
     def _ssh(self, door: Door, path: Path | None, stdin: bytes, over: threading.Event, cap: int) -> Call:
         argv = [*door.argv(path, "-T"), REMOTE_COMMAND]
-        return self._begun(lambda: Call(argv, stdin, on_end=over.set, cap=cap))
+        return self._begun(lambda: Call(argv, stdin, environment=door.environment, on_end=over.set, cap=cap))
 
     def _listen(
         self,
@@ -288,7 +288,7 @@ class Remote:
         if not way.door:
             return Stream(LOCAL, stdin, environment=for_scripts(), directory=Path.home())
         argv = [*way.door.argv(self._masters.socket(way.door), "-T"), REMOTE_COMMAND]
-        return Stream(argv, stdin, environment=for_ssh())
+        return Stream(argv, stdin, environment=way.door.environment)
 
 
 def _unknown(ended: Ended, way: _Way, deadline: float, cap: int) -> Unknown:

@@ -59,15 +59,16 @@ next_field() {
   ((AT < LENGTH)) || return 1
   line=${PAYLOAD:AT:200}
   line=${line%%"$NL"*}
-  [[ $line =~ ^([A-Za-z0-9_.-]+)\ ([0-9]{1,9})$ ]] || malformed "$line"
+  [[ $line =~ ^([A-Za-z0-9_.-]+)\ ([0-9]{1,9})$ ]] || malformed "at byte $AT"
   KEY=${BASH_REMATCH[1]} size=$((10#${BASH_REMATCH[2]}))
   VALUE=${PAYLOAD:AT+${#line}+1:size}
   ((AT += ${#line} + size + 2))
-  ((AT <= LENGTH)) && [[ ${PAYLOAD:AT-1:1} == "$NL" ]] || malformed "$line"
+  ((AT <= LENGTH)) && [[ ${PAYLOAD:AT-1:1} == "$NL" ]] || malformed "at byte $AT"
   # Behind a gate (gate.sh) not every value may come in.
   if declare -F admit >/dev/null; then admit; fi
 }
 
+# Says where, not what: it may be in the middle of a secret.
 malformed() {
   frame error "the payload has a field that cannot be read: ${1:0:80}"
   finish 65
