@@ -66,7 +66,7 @@ class Text:
         """The same lines, with the fault points."""
         first, rest = self.body.split("\n", 1)
         source = f'. "$FAULTS/point.sh" {self.name} {self.role}'
-        body = f"{first} {source}\n{rest}" if first.endswith("{") else f"{source}; {first}\n{rest}"
+        body = f"{first} {source}\n{rest}" if first == "main() {" else f"{source}; {first}\n{rest}"
         # The stage drops such traps of a prelude; ours is to stay.
         body = body.replace("trap - EXIT DEBUG ERR RETURN", "trap - EXIT ERR RETURN")
         # What removes worktrees gets its functions by their names: from a file they keep their lines.

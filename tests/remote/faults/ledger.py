@@ -56,7 +56,12 @@ class Ledger:
                 self.met.add(line(fault))
 
     def report(self) -> str:
-        """The line that tells how much was covered."""
+        """The line that tells how much was covered, and one for everything that was not."""
         existing = instrument.everything()
         kinds = " ".join(f"{kind}={count}" for kind, count in sorted(self.kinds.items()))
-        return f"lines_covered={len(self.met & existing)} existing={len(existing)} faults={self.kinds.total()} {kinds}"
+        first = f"lines_covered={len(self.met & existing)} existing={len(existing)} faults={self.kinds.total()} {kinds}"
+        return "\n".join((first, *(f"  not covered: {file}:{number}" for file, number in self.missing())))
+
+    def missing(self) -> list[tuple[str, int]]:
+        """Lines that write and at which no fault was met."""
+        return sorted(instrument.everything() - self.met)
