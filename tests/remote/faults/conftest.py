@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.remote.faults.ledger import Ledger
+from tests.remote.faults.ledger import ALL, Ledger
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +14,8 @@ def ledger() -> Iterator[Ledger]:
     kept = Ledger()
     yield kept
     print(f"\n{kept.report()}")
+    if ALL:
+        kept.record()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from reconciler.remote import scripts
@@ -21,6 +22,7 @@ HARMLESS = re.compile(r"\d?>\s*/dev/null|\(\(.*?\)\)|\[\[.*?\]\]|'[^']*'|^(need|
 QUOTED = re.compile(r'"([^"]*)"')
 
 
+@cache
 def writing(file: str) -> dict[int, str]:
     """The lines of a script that write, by number: all that there is to cover in it."""
     found = {}

@@ -5,12 +5,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from tests.remote.faults import instrument
 from tests.remote.faults.experiment import Fault, FaultyHost
 
 ALL = os.environ.get("RECONCILER_FAULTS") == "all"
 ROLES = frozenset({"supervise", "work", "qa", "reap", "remove"})  # of processes that outlive the call
+
+
+MET = Path(__file__).with_name("met.txt")  # lines that a scenario is known to reach; `make faults` adds to it
+
+
+def described(place: tuple[str, int]) -> str:
+    """A line as it is written down: its number would change with every edit."""
+    file, number = place
+    return f"{file}: {instrument.writing(file)[number]}"
 
 
 @cache
@@ -22,6 +32,12 @@ def line(fault: Fault) -> tuple[str, int]:
     """The file and the line in it where a fault is met."""
     text, _, number = fault.place.partition("<")[0].partition(":")
     return points(text)[int(number)]
+
+
+def words(fault: Fault) -> str:
+    """What stands in the line where a fault is met."""
+    file, number = line(fault)
+    return instrument.writing(file)[number]
 
 
 @dataclass
@@ -65,3 +81,9 @@ class Ledger:
     def missing(self) -> list[tuple[str, int]]:
         """Lines that write and at which no fault was met."""
         return sorted(instrument.everything() - self.met)
+
+    def record(self) -> None:
+        """Writes down what was met, beside what earlier runs have met and is still there."""
+        existing = set(map(described, instrument.everything()))
+        met = (set(MET.read_text().splitlines()) | set(map(described, self.met))) & existing
+        MET.write_text("".join(f"{one}\n" for one in sorted(met)))

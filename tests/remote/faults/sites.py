@@ -86,6 +86,7 @@ class Site:
         self.cloned()
         git(self.checkout, "worktree", "add", "--quiet", "-b", self._branch, str(self.path))
         (self.path / "mine").write_text("mine")
+        (self.path / "BLOCKED.md").write_text("How was it?")
         (self.checkout / ".git/worktrees" / self.tree / "index.lock").touch()
         self.pushed(clone=False)
 

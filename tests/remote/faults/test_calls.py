@@ -182,3 +182,102 @@ def test_while_worktrees_are_removed(tmp_path: Path, ledger: Ledger) -> None:
     until(lambda: not list((host.root / "_/trash").iterdir()))
     git(checkout, "fsck", "--strict")
     works(host)
+
+
+def spoil(path: Path, admin: Path) -> None:
+    (admin / "index").write_bytes(b"no index")
+
+
+def lose(path: Path, admin: Path) -> None:
+    (admin / "index").unlink()
+
+
+def empty(path: Path, admin: Path) -> None:
+    shutil.rmtree(path)
+    shutil.rmtree(admin)
+    path.mkdir()
+
+
+def vanish(path: Path, admin: Path) -> None:
+    shutil.rmtree(path)
+    shutil.rmtree(admin)
+    path.with_name(f".{path.name}.failed").write_text("it could not be removed\n")
+
+
+@pytest.mark.parametrize("trouble", [spoil, lose, empty, vanish])
+def test_while_there_is_trouble_with_a_worktree(
+    tmp_path: Path, ledger: Ledger, trouble: Callable[[Path, Path], None]
+) -> None:
+    """What cannot be saved is not removed; with the trouble out of the way it is both."""
+    host = FaultyHost.make(tmp_path / "host")
+    host.take()
+    checkout, places = host.root / "app/checkout", host.root / "app/worktrees"
+    git(tmp_path, "init", "--quiet", "--initial-branch=main", str(checkout))
+    git(checkout, "commit", "--quiet", "--allow-empty", "--message", "x")
+    (host.root / "app/runs").mkdir()
+
+    def remove(name: str, fault: Fault | None = None, trace: Path | None = None) -> None:
+        git(checkout, "worktree", "add", "--quiet", "-b", f"reconciler/{name}", str(places / name))
+        (places / name / "work").write_text(name)
+        trouble(places / name, checkout / ".git/worktrees" / name)
+        host.broken("act", [("worktree", f"app/worktrees/{name}")], name, fault, trace)
+        until(lambda: fault or not (places / f".{name}.removing").exists(), 30)
+
+    def settled(name: str) -> str:
+        """How the removal ends when it is asked for until it has an end."""
+        words = ("going", "removing")
+        until(lambda: host.call("act", [("worktree", f"app/worktrees/{name}")]).words()[0] not in words, 30)
+        return host.call("act", [("worktree", f"app/worktrees/{name}")]).words()[0]
+
+    found = ledger.choose(discover(tmp_path / "dry", lambda trace: remove(TREE, None, trace)))
+    names = {f"f{index:03d}-0a1b2c3d-1": fault for index, fault in enumerate(found)}
+    for name, fault in names.items():
+        remove(name, fault)
+    ledger.note(host, names)
+    successor(host)
+    for name, fault in names.items():
+        if trouble is spoil:
+            assert settled(name) == "failed", fault
+            assert (places / name / "work").read_text() == name
+            (checkout / ".git/worktrees" / name / "index").unlink()
+        assert settled(name) == "already", fault
+        assert not (places / name).exists()
+        if trouble in (spoil, lose):
+            assert git(checkout, "show", f"refs/reconciler/wip/{name}:work") == name
+    assert {path.name for path in places.iterdir()} <= {TREE, f".{TREE}.failed"}
+    until(lambda: not list((host.root / "_/trash").iterdir()))
+    works(host)
+
+
+def test_while_launches_are_refused(tmp_path: Path, ledger: Ledger) -> None:
+    """What is done, outdated or incomplete is never executed, and the last that was launched stays as it is."""
+    host = FaultyHost.make(tmp_path / "host")
+    host.take()
+
+    def refused(name: str, fault: Fault | None = None, trace: Path | None = None) -> list[str]:
+        done, newest, lacking = (f"{name}{letter}-0000000a-{2 if letter == 'b' else 1}" for letter in "abc")
+        for run in (done, newest):
+            host.run(run, host.worker)
+        assert host.operate("cleanup", done).startswith("removed")
+        outdated = f"{newest[:-1]}1"
+        lacks = [(key, "" if key == "mark" else value) for key, value in host.launch_fields(lacking, host.worker)]
+        fields = [*host.launch_fields(done, host.worker), *host.launch_fields(outdated, host.worker), *lacks]
+        host.broken("act", fields, name, fault, trace)
+        return [done, newest, outdated, lacking]
+
+    found = ledger.choose(discover(tmp_path / "dry", lambda trace: refused("dry", None, trace) and None))
+    names = {f"f{index:03d}": fault for index, fault in enumerate(found)}
+    runs = {name: refused(name, fault) for name, fault in names.items()}
+    ledger.note(host, names)
+    successor(host)
+    for name, (done, newest, outdated, lacking) in runs.items():
+        there = [run for run in (done, outdated, lacking) if host.directory(run).exists()]
+        for run in there:
+            assert host.operate("settle", run).split()[0] == "void", (names[name], run)
+            assert host.operate("cleanup", run).split()[0] == "removed", (names[name], run)
+        assert [host.count(run) for run in (done, newest, outdated, lacking)] == [1, 1, 0, 0]
+        assert host.launch(done, host.worker) == "done"
+        assert host.launch(outdated, host.worker) in ("done", "stale")
+        assert host.record(newest, "result").startswith("state=succeeded")
+        assert os.readlink(host.root / "_/done" / done).startswith("state=succeeded"), names[name]
+    works(host)

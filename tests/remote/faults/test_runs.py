@@ -60,6 +60,9 @@ SCENARIOS = {
     "it takes too long": Scenario(SUPERVISOR, WORKS, {"settings": {"timeout": "1"}}),
     "it does nothing": Scenario(SUPERVISOR, WORKS, {"settings": {"idle_timeout": "1"}}),
     "it is cancelled": Scenario(frozenset({"act", "supervise"}), WORKS, cancel=True),
+    "its cancel finds something in its place": Scenario(
+        frozenset({"act", "supervise"}), 'mkdir "$RECONCILER_RUN_DIR/cancel"\n' + WORKS, cancel=True
+    ),
     "it is settled": Scenario(frozenset({"act", "reap"}), WORKS, orphan="settle"),
     "it is cancelled without a supervisor": Scenario(frozenset({"act", "reap"}), WORKS, orphan="cancel"),
 }

@@ -1,5 +1,6 @@
 """Whatever is killed at whatever line while a project is prepared: its next run finds a checkout that works, and all work."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,12 +20,13 @@ from tests.remote.faults.experiment import (
     results,
     successor,
 )
-from tests.remote.faults.ledger import Ledger
+from tests.remote.faults.ledger import Ledger, words
 from tests.remote.faults.sites import UNPREPARED, WORKER, Prepare, Site, Sources, check_work
 from tests.remote.harness import Fields, until
 from tests.standins.github import HOST, GitHub
 
 BATCH = 10  # that are prepared at the same time
+ONLY_HERE = re.compile(r"checkout\.new|^reconciler_project|/question")  # of what runs without a project meet, too
 FOLLOW = {"tree_mode": "resume"}
 FORK = {"fork": "auto", "issue": "1"}
 
@@ -37,23 +39,22 @@ class Scenario:
     settings: Mapping[str, str] = field(default_factory=dict)
     mine: bool = False  # somebody's work is there before
     role: str = "work"
-    texts: tuple[str, ...] = ("project",)  # all else is met by runs without a project
 
     def tree(self, run: str) -> str:
         return f"{run.split('-')[0]}-0b0b0b0b-1" if "tree_mode" in self.settings else run
 
 
 SCENARIOS = {
-    "is cloned": Scenario(texts=("project", "supervisor")),
+    "is cloned": Scenario(),
     "is there": Scenario(Site.cloned),
     "was neglected": Scenario(Site.neglected),
-    "cannot be cloned": Scenario(settings={"git_url": "/nowhere"}, role="supervise", texts=("supervisor",)),
+    "cannot be cloned": Scenario(settings={"git_url": "/nowhere"}, role="supervise"),
     "has its work": Scenario(Site.worked_in, FOLLOW, mine=True),
     "has only its branch": Scenario(Site.left, FOLLOW, mine=True),
     "has nothing of it but origin does": Scenario(Site.pushed, FOLLOW),
     "has nothing of it": Scenario(Site.cloned, {"tree_mode": "continue"}),
     "has a branch of its name": Scenario(Site.left, {"start": "tag:v1"}, mine=True),
-    "has half of its worktree": Scenario(Site.half_made),
+    "has half of its worktree": Scenario(Site.half_made, {"tree_mode": "continue"}),
     "is forked": Scenario(settings=FORK),
 }
 
@@ -115,7 +116,9 @@ class Experiment:
     def wait(self, runs: Sequence[str]) -> None:
         """Until nothing of them is at work any more, by itself."""
         paths = {self.host.path(run) for run in runs}
-        until(lambda: all(lock == "free" for path, (lock, _) in self.host.observe().live().items() if path in paths), 90)
+        until(
+            lambda: all(lock == "free" for path, (lock, _) in self.host.observe().live().items() if path in paths), 90
+        )
 
     def check(self, planned: Mapping[str, Fault]) -> None:
         """From the faults to the end: settled, taken up by the next attempt, and everything kept."""
@@ -154,12 +157,12 @@ def discover(experiment: Experiment, trace: Path) -> list[Fault]:
     """The fault points of a scenario."""
     run = "dry-0000000a-1"
     experiment.launch([run], trace)
-    until(lambda: experiment.host.record(run, "result"), 60)
+    end = until(lambda: experiment.host.record(run, "result"), 60)
+    assert end.startswith("state=succeeded" if experiment.scenario.role == "work" else "state=failed;r=PrepareFailed")
     experiment.wait([run])
     until(lambda: not experiment.host.marked(run))
-    scenario = experiment.scenario
-    found = [fault for fault in faults(trace) if fault.role == scenario.role]
-    return [fault for fault in found if fault.place.partition(":")[0] in scenario.texts]
+    found = [fault for fault in faults(trace) if fault.role == experiment.scenario.role]
+    return [fault for fault in found if fault.place.startswith("project:") or ONLY_HERE.search(words(fault))]
 
 
 @pytest.mark.timeout(7200)
