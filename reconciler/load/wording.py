@@ -97,7 +97,7 @@ def _missing(path: Path, rules: Mapping[str, Any]) -> str:
     examples = rules.get("properties", {}).get(path[-1], {}).get("examples", [])
     if examples and isinstance(examples[0], str) and "\n" not in examples[0]:
         return f"write for example `{path[-1]}: {examples[0]}`"
-    return f"write `{path[-1]}:`"
+    return f"write `{quoted(str(path[-1]))}:`"
 
 
 def _unknown(path: Path, rules: Mapping[str, Any], root: Mapping[str, Any]) -> Complaint:
@@ -120,7 +120,7 @@ def _places(rules: Mapping[str, Any], path: Path) -> Iterator[Path]:
 
 
 def _retyped(path: Path, types: list[str], value: Any, rules: Mapping[str, Any], root: Mapping[str, Any]) -> str:
-    key = next((str(part) for part in reversed(path) if isinstance(part, str)), "value")
+    key = quoted(next((part for part in reversed(path) if isinstance(part, str)), "value"))
     expects = rules.get("x-expects", "")
     if value is None:
         return _nothing(path, root)
@@ -160,7 +160,7 @@ def _nothing(path: Path, root: Mapping[str, Any]) -> str:
 def _one_of(path: Path, known: list[Any], value: Any, root: Mapping[str, Any]) -> Complaint:
     names = [str(name) for name in known]
     wanted = " or ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-    hint = f"write `{path[-1]}: {names[0]}`" if len(names) == 1 else ""
+    hint = f"write `{quoted(str(path[-1]))}: {names[0]}`" if len(names) == 1 else ""
     if not isinstance(value, str):
         hint = hint or (_nothing(path, root) if value is None else "")
         return Complaint(path, f"expected {wanted}, got {kind_of(value)}", hint)
