@@ -184,6 +184,8 @@ class Orders:
                     ledger.refused(change.run, now)
                     self._tried.add(("task", change.task, ""))
                 self._failed[_key(change)] = self._failed.get(_key(change), 0) + 1
+            elif change.action is Action.LAUNCH:  # should it turn out never to have arrived, the next round sends it
+                self._tried.add(("task", change.task, ""))
             done.append(outcome)
         return done
 
