@@ -70,7 +70,7 @@ STREAMS = {  # line -> exit code, what standard error says
     "COLUMNS=1 $R get tasks": (0, ""),
     "PYTHONIOENCODING=ascii LC_ALL=C $R describe task hello": (0, ""),
     "LC_ALL=nonsense TERM= TZ=nonsense $R get tasks": (0, ""),
-    "ulimit -n 12; $R plan": (1, "too many files are open"),
+    "ulimit -n 12; $R plan": (1, "Too many open files"),
     "unset HOME; RECONCILER_STATE_DIR=$PWD/.state $R validate": (0, ""),
     "mkdir gone; cd gone; rmdir ../gone; $R get tasks": (1, "the folder that you are in is gone"),
 }

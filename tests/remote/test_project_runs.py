@@ -156,6 +156,7 @@ def test_a_launch_that_does_not_say_enough_makes_nothing(work: Projects, key: st
     "path", ["App/runs/{}", "a_b/runs/{}", "-a/runs/{}", "a./runs/{}", "app/worktrees/{}", "app/x/{}"]
 )
 def test_places_that_no_project_has_are_refused(work: Projects, path: str):
+    assert work.host.call("act").code == 0  # notes the commit
     before = sorted(work.host.root.rglob("*"))
     assert work.host.call("act", [("launch", path.format(RUN))]).code == 65
     assert sorted(work.host.root.rglob("*")) == before
