@@ -184,8 +184,11 @@ class Orders:
                     ledger.refused(change.run, now)
                     self._tried.add(("task", change.task, ""))
                 self._failed[_key(change)] = self._failed.get(_key(change), 0) + 1
-            elif change.action is Action.LAUNCH:  # should it turn out never to have arrived, the next round sends it
-                self._tried.add(("task", change.task, ""))
+            elif (
+                change.action is Action.LAUNCH
+            ):  # should it never have arrived it is sent again, a third time next round
+                again = ("unknown", change.task, "") in self._tried
+                self._tried.add(("task" if again else "unknown", change.task, ""))
             done.append(outcome)
         return done
 

@@ -67,7 +67,7 @@ def test_nothing_to_do() -> None:
 
 def test_json_has_exactly_the_keys_of_the_contract() -> None:
     written = body(PLAN)
-    assert list(written) == ["changes", "held", "heldWhy", "waits", "unreachable", "warnings", "summary"]
+    assert list(written) == ["changes", "held", "heldWhy", "waits", "unreachable", "warnings", "refused", "summary"]
     assert written["changes"][0] == {  # type: ignore[index]
         "action": "cancel",
         "task": "old",
