@@ -45,7 +45,10 @@ class Database:
         """Open for writing, creating folder (0700) and file (0600) when absent. Raises LedgerError."""
         with _told(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            if (
+                not path.exists()
+            ):  # one that is there is not opened beside SQLite: to close it would drop SQLite's locks
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = _connect(str(path))
             try:
                 connection.execute("PRAGMA journal_mode = WAL")

@@ -32,11 +32,13 @@ def _origin(path: Path) -> str:
     machine = ""
     with suppress(OSError):
         machine = Path("/etc/machine-id").read_text().strip()
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        number, generation = os.fstat(descriptor).st_ino, 0
-        with suppress(OSError):
-            (generation,) = struct.unpack("q", fcntl.ioctl(descriptor, _GENERATION, bytes(8)))
-    finally:
-        os.close(descriptor)
-    return f"{machine}:{number}:{generation}"
+    there, generation = path.stat(), 0
+    # Through the descriptor that SQLite has open: to close another one of the same file would drop SQLite's locks.
+    with suppress(OSError):
+        for entry in Path("/proc/self/fd").iterdir():
+            with suppress(OSError):
+                descriptor = int(entry.name)
+                if os.path.samestat(os.fstat(descriptor), there):
+                    (generation,) = struct.unpack("q", fcntl.ioctl(descriptor, _GENERATION, bytes(8)))
+                    break
+    return f"{machine}:{there.st_ino}:{generation}"

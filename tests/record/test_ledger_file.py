@@ -333,3 +333,13 @@ def test_descriptors_do_not_pile_up(file: Path) -> None:
         with Ledger.open(file) as writer:
             writer.memory()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_sqlite_has_locked_stays_locked(tmp_path: Path) -> None:
+    """Who opens and closes the file beside SQLite drops its locks, and the next process to close writes into our pages."""
+    path = tmp_path / "ledger.db"
+    Ledger.open(path).close()
+    with Ledger.open(path) as ledger:
+        ledger.memory()
+        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        assert any(str(os.getpid()) in lock and lock[5].endswith(f":{path.stat().st_ino}") for lock in locks)
