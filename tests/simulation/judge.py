@@ -64,6 +64,11 @@ def _launch(controller: "Controller", desired: Desired, host: Host, name: RunNam
             for run in space.runs.values()
         ):
             world.truth.unknowable.add(name)  # it lies where no document and no book of this controller leads
+    lying = {
+        run.name for one in world.addresses.values() for space in one.spaces.values() for run in space.runs.values()
+    }
+    if any(other.task == name.task and other not in known for other in lying):
+        world.truth.overlaps_allowed |= {name.task}  # another attempt lies where nothing leads this controller
     if name[:2] not in succeeded:
         world.truth.succeeded.discard(name[:2])
     world.truth.sent.add(name)

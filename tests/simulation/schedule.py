@@ -220,7 +220,8 @@ class Calm:
                     if kept is None or kept.result is None or not (kept.collected or kept.result.state is Phase.VOID):
                         truth.violation(f"the end of {run.name} on {address} was lost: {kept}")
             for one in machine.processes.values():
-                if one.role == WORKER and one.run and (address, one.run.root) in named:
+                # What a wiped workspace left is ended when its host is taken, which nothing may be a reason for.
+                if one.role == WORKER and one.run and one.run.exists and (address, one.run.root) in named:
                     truth.violation(f"a worker of {one.run.name} is left on {address}")
         for name, (text, workspace) in truth.results.items():
             kept = memory.runs.get(str(name))
