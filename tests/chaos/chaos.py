@@ -10,8 +10,8 @@ from tests.chaos.figures import Figures, percentile
 from tests.chaos.judge import converge, judge
 from tests.chaos.nemesis import Nemesis
 from tests.chaos.world import DEADLINE, World
-from tests.e2e.fleet import until
 from tests.machines.cluster import Cluster
+from tests.waiting import until
 
 PARENT = Path("/var/tmp")
 PATIENCE = 90.0  # seconds to converge

@@ -14,7 +14,8 @@ from reconciler.clock import now
 from reconciler.errors import UsageError
 from reconciler.model.run import RunName
 from reconciler.record.ledger import Intent, Ledger
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,8 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,14 +144,3 @@ class Fleet:
     def phases(self) -> dict[str, str]:
         """Task → phase, as `get tasks` says."""
         return {item["name"]: item["phase"] for item in self.json("get", "tasks")["items"]}
-
-
-def until(true: Callable[[], Any], timeout: float = 20, every: float = 0.1) -> Any:
-    """Wait until `true()` is, and give what it gave."""
-    end = time.monotonic() + timeout
-    while True:
-        value = true()
-        if value:
-            return value
-        assert time.monotonic() < end, f"{true} did not become true within {timeout} s"
-        time.sleep(every)

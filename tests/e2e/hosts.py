@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.machines.machine import Machine
+from tests.waiting import until
 
 OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 

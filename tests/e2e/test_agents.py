@@ -12,10 +12,11 @@ import pytest
 
 from tests.e2e.agents import agent, ended, home, install, make_remote, project, rows, runs, says, site, task, tools
 from tests.e2e.agents import inside as path_of
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.e2e.hosts import OnMachines, declare, once, whys
 from tests.machines.cluster import Cluster
 from tests.machines.network import why_not
+from tests.waiting import until
 
 pytestmark = [pytest.mark.machines]
 QUESTION = "Which database shall it be?"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.machines.machine import Machine
+from tests.waiting import until
 
 OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
+from tests.waiting import until
 
 HEAD = "apiVersion: reconciler/v1\nkind: Task\nmetadata: {name: NAME}\nspec:\n  run: 'true'\n"
 

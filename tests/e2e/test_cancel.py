@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.machines.cluster import Cluster
 from tests.machines.machine import Machine
+from tests.waiting import until
 
 OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 

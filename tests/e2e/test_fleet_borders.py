@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.e2e.hosts import (
     BEGIN,
     LONG,
@@ -31,6 +31,7 @@ from tests.e2e.hosts import (
     workers,
 )
 from tests.machines.machine import Machine
+from tests.waiting import until
 
 pytestmark = [pytest.mark.machines]
 

@@ -21,8 +21,9 @@ from tests.e2e.agents import (
     tools,
 )
 from tests.e2e.agents import inside as path_of
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.e2e.hosts import OnMachines, changes, events, once
+from tests.waiting import until
 
 
 def runs_of(fleet: Fleet, name: str) -> list[str]:

@@ -13,11 +13,12 @@ from reconciler.remote import scripts
 from reconciler.remote.ssh import REMOTE_COMMAND
 from tests.e2e.agents import Site, end, home, install, make_remote, project, rows, runs
 from tests.e2e.agents import task as agent_task
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.e2e.watching import Watch
 from tests.machines.keys import make_key
 from tests.machines.loopback import LoopbackHost, why_not_loopback
 from tests.remote.harness import encode
+from tests.waiting import until
 
 pytestmark = [pytest.mark.ssh, pytest.mark.skipif(bool(why_not_loopback()), reason=why_not_loopback())]
 CANARY = "canary"

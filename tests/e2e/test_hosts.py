@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.e2e.fleet import until
 from tests.e2e.hosts import (
     BEGIN,
     LONG,
@@ -25,6 +24,7 @@ from tests.e2e.hosts import (
     workers,
 )
 from tests.machines.machine import Machine
+from tests.waiting import until
 
 pytestmark = [pytest.mark.machines]
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
+from tests.waiting import until
 
 
 def log(fleet: Fleet) -> list[str]:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
+from tests.waiting import until
 
 VALUE = "zeisig-that-nobody-may-see"
 

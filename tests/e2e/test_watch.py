@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.e2e.watching import Watch
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.agents import STANDINS, agent, make_remote, project, rows, runs, task
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.e2e.hosts import at, events
 from tests.e2e.watching import Watch
+from tests.waiting import until
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.e2e.watching import Watch, ssh_of
 from tests.machines.machine import Machine
+from tests.waiting import until
 
 OnMachines = Callable[..., tuple[Fleet, list[Machine]]]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
+from tests.waiting import until
 
 
 class Watch:

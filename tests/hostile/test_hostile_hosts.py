@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.agents import end
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.e2e.watching import Watch
 from tests.fuzz.harmless import harmless
 from tests.hostile.lies import ALL, LIES
 from tests.hostile.room import HONEST, SHORT, TIMED_OUT, Done, Room
 from tests.machines.keys import make_key
 from tests.machines.loopback import LoopbackHost, why_not_loopback
+from tests.waiting import until
 
 pytestmark = [pytest.mark.ssh, pytest.mark.timeout(300)]
 

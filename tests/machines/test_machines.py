@@ -14,6 +14,7 @@ from tests.machines.cluster import Cluster
 from tests.machines.loopback import LoopbackHost
 from tests.machines.machine import Machine, reachable
 from tests.machines.network import ip, why_not
+from tests.waiting import until
 
 
 def login(host: Machine | LoopbackHost, command: str) -> str:
@@ -42,7 +43,7 @@ def test_three_hosts_are_there_in_three_seconds_and_are_their_own(cluster: Clust
 def test_a_reboot_keeps_the_home_and_nothing_else(machine: Machine) -> None:
     login(machine, "echo kept >file; setsid sleep 999 >/dev/null 2>&1 </dev/null &")
     former = machine.boot_id
-    assert [process for process in machine.processes() if process.command == "sleep 999"]
+    until(lambda: [process for process in machine.processes() if process.command == "sleep 999"])
     machine.reboot()
     assert not [process for process in machine.processes() if process.command == "sleep 999"]
     assert login(machine, "cat file /proc/sys/kernel/random/boot_id") == f"kept\n{machine.boot_id}"

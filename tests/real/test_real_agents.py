@@ -8,11 +8,12 @@ import re
 import pytest
 
 from tests.e2e.agents import Remote, alive, rows, runs, task
-from tests.e2e.fleet import Fleet, until
+from tests.e2e.fleet import Fleet
 from tests.e2e.hosts import once
 from tests.real.conftest import RealFleet
 from tests.real.programs import CLAUDE, CODEX, OPENCODE, Program
 from tests.standins.model_api import ModelApi
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(900)  # npm may have to download first
 every = pytest.mark.parametrize("program", [CODEX, CLAUDE, OPENCODE], ids=lambda program: program.name)

@@ -3,17 +3,15 @@
 import os
 import secrets
 import subprocess
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 from reconciler.remote import scripts
+from tests.waiting import until
 
 SCRIPTS = Path(__file__).parents[2] / "reconciler/remote/scripts"
 BASH = ("bash", "--noprofile", "--norc", "-p", "-s")
-T = TypeVar("T")
 Fields = Iterable[tuple[str, str | bytes]]
 
 
@@ -234,12 +232,3 @@ def marked(entry: bytes) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def until(probe: Callable[[], T], seconds: float = 10) -> T:
-    """Waits for something true."""
-    end = time.monotonic() + seconds
-    while not (value := probe()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.01)
-    return value

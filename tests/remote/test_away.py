@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.harness import HostUnderTest, until
+from tests.remote.harness import HostUnderTest
+from tests.waiting import until
 
 RUN = "build-0123abcd-1"
 

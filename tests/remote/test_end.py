@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.harness import HostUnderTest, marked, until
+from tests.remote.harness import HostUnderTest, marked
+from tests.waiting import until
 
 RUN = "build-0123abcd-1"
 # Each of these survives a plain TERM to the worker.

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.harness import HostUnderTest, until
+from tests.remote.harness import HostUnderTest
+from tests.waiting import until
 
 # What a worker does in its run directory.
 SPOILS = {

@@ -8,7 +8,8 @@ from threading import Thread
 
 import pytest
 
-from tests.remote.harness import BASH, HostUnderTest, parse, until
+from tests.remote.harness import BASH, HostUnderTest, parse
+from tests.waiting import until
 
 RUN = "build-0123abcd-1"
 

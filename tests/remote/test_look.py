@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.harness import BASH, HostUnderTest, until
+from tests.remote.harness import BASH, HostUnderTest
+from tests.waiting import until
 
 RUN = "build-0123abcd-1"
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.harness import HostUnderTest, until
+from tests.remote.harness import HostUnderTest
 from tests.remote.stage import Origin, git
+from tests.waiting import until
 
 RUN = "fix-0123abcd-1"
 NEXT = "fix-4567cdef-1"  # a follow-up of it

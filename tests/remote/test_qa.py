@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.harness import HostUnderTest, marked, until
+from tests.remote.harness import HostUnderTest, marked
+from tests.waiting import until
 
 RUN = "build-0123abcd-1"
 

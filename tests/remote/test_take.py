@@ -9,7 +9,8 @@ from threading import Thread
 
 import pytest
 
-from tests.remote.harness import HostUnderTest, until
+from tests.remote.harness import HostUnderTest
+from tests.waiting import until
 
 
 def test_observing_an_empty_host_makes_nothing(empty_host: HostUnderTest):

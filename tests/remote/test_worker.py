@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.harness import HostUnderTest, encode, until
+from tests.remote.harness import HostUnderTest, encode
+from tests.waiting import until
 
 RUN = "build-0123abcd-1"
 NASTY = "a'b\"c\n$(touch /tmp/pwned) `id` \\ * ; & | ü€\n\n"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.remote.harness import HostUnderTest, marked, until
+from tests.remote.harness import HostUnderTest, marked
 from tests.remote.stage import Origin, git
+from tests.waiting import until
 
 RUN = "fix-0a1b2c3d-1"
 NEXT = "fix-9f8e7d6c-1"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.remote.faults import instrument
-from tests.remote.harness import BASH, Fields, HostUnderTest, encode, until
+from tests.remote.harness import BASH, Fields, HostUnderTest, encode
+from tests.waiting import until
 
 NAMES = {"bell", "cache", "done", "fleet", "holder", "id", "known_hosts", "lease", "lock", "name", "projects"}
 NAMES |= {"revision", "runs", "trash"}  # all that may lie in `_`

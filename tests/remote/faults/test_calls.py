@@ -19,8 +19,8 @@ from tests.remote.faults.experiment import (
     successor,
 )
 from tests.remote.faults.ledger import Ledger
-from tests.remote.harness import until
 from tests.remote.stage import git
+from tests.waiting import until
 
 RUN = "f-0000000a-1"
 TREE = "fix-0a1b2c3d-1"

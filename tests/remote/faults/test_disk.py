@@ -11,8 +11,8 @@ import pytest
 
 from tests.remote.faults.experiment import Fault, FaultyHost, check_ends, converge, faults, results, successor
 from tests.remote.faults.ledger import ALL, Ledger
-from tests.remote.harness import until
 from tests.remote.test_full_disk import mountable
+from tests.waiting import until
 
 RUN = "f-0000000a-1"
 SIZES = ("size=1m,nr_inodes=400", "size=64m,nr_inodes=60")  # which of both runs out when the disk is filled

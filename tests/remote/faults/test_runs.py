@@ -11,7 +11,7 @@ import pytest
 
 from tests.remote.faults.experiment import Fault, FaultyHost, check_everything, converge, faults
 from tests.remote.faults.ledger import Ledger
-from tests.remote.harness import until
+from tests.waiting import until
 
 BATCH = 40
 

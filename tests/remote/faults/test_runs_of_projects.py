@@ -22,8 +22,9 @@ from tests.remote.faults.experiment import (
 )
 from tests.remote.faults.ledger import ALL, Ledger, words
 from tests.remote.faults.sites import UNPREPARED, WORKER, Prepare, Site, Sources, check_work
-from tests.remote.harness import Fields, until
+from tests.remote.harness import Fields
 from tests.standins.github import HOST, GitHub
+from tests.waiting import until
 
 SLICE = 4  # of the points in CI
 BATCH = 10  # that are prepared at the same time
