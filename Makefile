@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types layers shell audit unit chaos fuzz hostile faults races real-agents install system hosts
-.PHONY: clean crashes soak
+.PHONY: clean crashes soak bench bench-quick bench-tools
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -26,8 +26,8 @@ system: ## Install the system packages that the tests need (as root on Debian or
 	@bash tests/system.sh
 
 lint: $(VENV)/.installed ## ruff
-	@$(BIN)/ruff check reconciler tests
-	@$(BIN)/ruff format --check reconciler tests
+	@$(BIN)/ruff check reconciler tests benchmarks
+	@$(BIN)/ruff format --check reconciler tests benchmarks
 
 types: $(VENV)/.installed ## mypy --strict
 	@$(BIN)/mypy
@@ -76,6 +76,21 @@ crashes: $(VENV)/.installed ## Kill the controller at every boundary of its effe
 
 soak: $(VENV)/.installed ## A daemon for CYCLES=10000 cycles with faults (root): what it holds must not grow
 	@$(BIN)/python -m tests.soak $(or $(CYCLES),10000) $(or $(SEED),7)
+
+bench: bench-tools ## Measure everything beside its peers, in one table (root): ONLY="latency idle" JSON=FILE
+	@PYTHONPATH= $(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
+bench-quick: bench-tools ## The same with smaller sizes
+	@PYTHONPATH= $(BIN)/python -m benchmarks --quick $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
+bench-tools: system .cache/peers/.installed ## Install what is measured beside us: ansible and pyinfra, and Slurm (as root on Debian)
+	@bash benchmarks/system.sh
+
+# The peers have an environment of their own, so that none of what they need is ever there when ours is tested.
+.cache/peers/.installed: $(VENV)/.installed benchmarks/requirements.txt
+	@test -x .cache/peers/bin/python || $(PYTHON) -m venv .cache/peers
+	@.cache/peers/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt
+	@touch $@
 
 hosts: $(VENV)/.installed ## Start three throw-away hosts on this machine, to try things by hand (root)
 	@$(BIN)/python -m tests.machines up 3
