@@ -1,0 +1,1 @@
+"""Others, told to do the same on the same hosts."""

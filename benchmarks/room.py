@@ -1,0 +1,66 @@
+"""Many cheap hosts on this machine, a fleet that names them, and a folder where all of it lies and vanishes."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.e2e.fleet import Fleet
+from tests.machines.keys import make_key
+from tests.machines.loopback import LoopbackHost
+
+PARENT = Path("/var/tmp")  # a disk, as a controller's state lies on one
+DEADLINE = "60s"  # for hosts that share two cores with 99 others
+SLOTS = 10
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """A folder of our own."""
+    made = Path(tempfile.mkdtemp(prefix="reconciler-benchmarks-", dir=PARENT))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def loopback_hosts(room: Path, count: int) -> Iterator[list[LoopbackHost]]:
+    """`count` sshds with a port and a home each; they are stopped at the end, with what their logins left running."""
+    key = room / "id_ed25519"
+    make_key(key)
+    with ExitStack() as ending, ThreadPoolExecutor(4) as pool:
+        hosts = [LoopbackHost(room / f"host{number}", f"host{number}", key) for number in range(1, count + 1)]
+        for host in hosts:
+            ending.callback(host.delete)
+        list(pool.map(LoopbackHost.start, hosts))
+        yield hosts
+
+
+@contextmanager
+def fleet_of(count: int, **spec: object) -> Iterator[tuple[Fleet, list[LoopbackHost]]]:
+    """A fleet of `count` loopback hosts, committed; `spec` goes to the Fleet."""
+    with folder() as room, loopback_hosts(room, count) as hosts:
+        fleet = Fleet(room)
+        fleet.fleet(**spec)
+        for host in hosts:
+            fleet.write(f"hosts/{host.name}.yaml", host.host_yaml(slots=SLOTS, deadline=DEADLINE, minFree="1MiB"))
+        fleet.commit()
+        yield fleet, hosts
+
+
+def finish_tasks(fleet: Fleet, count: int) -> None:
+    """Commit `count` tasks and have them done: from then on there is nothing to do. Raises RuntimeError."""
+    add_tasks(fleet, count)
+    fleet.commit()
+    done = fleet.run("reconcile", "--wait", "--timeout", "10m", timeout=700)
+    if done.returncode:
+        raise RuntimeError(f"{count} tasks did not succeed: {done.stdout[-500:]} {done.stderr[-500:]}")
+
+
+def add_tasks(fleet: Fleet, count: int) -> None:
+    """Write `count` tasks that do nothing, `task1` …; they are not committed yet."""
+    for number in range(1, count + 1):
+        fleet.task(f"task{number}", "true")
