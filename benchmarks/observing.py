@@ -27,7 +27,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
         bare = bare_commands(engine)
         measures = {"ours": timed(lambda: look(engine)), "bare ssh": timed(lambda: in_parallel(bare))}
         near = take_turns(scale.pick(30, 10), measures, warm=3)
-        tools = {name: run and timed(run) for name, run in (("ansible raw", ansible.run), ("pyinfra exec", pyinfra.run))}
+        tools = {"ansible raw": ansible.run and timed(ansible.run), "pyinfra exec": pyinfra.run and timed(pyinfra.run)}
         far = take_turns(scale.pick(7, 2), tools)
         ansible.hang_up()
         ours = near.pop("ours")
@@ -66,5 +66,3 @@ def bare_commands(engine: Engine) -> Sequence[Sequence[str]]:
     doors = [door(host, Settings(state)) for host in engine.hosts.all().values()]
     masters = Masters(state)
     return [[*one.argv(masters.socket(one), "-T"), "true"] for one in doors]
-
-

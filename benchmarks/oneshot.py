@@ -40,7 +40,8 @@ def measure(scale: Scale) -> Iterator[Figure]:
         ours = near.pop("ours")
         assert ours
         goals = (Goal(1.3, "cold ssh", plus=0.4), Goal(1, "ansible raw"), Goal(1, "pyinfra exec"))
-        yield Figure(2, f"cold `reconcile`, {HOSTS} hosts, nothing to do", "s", ours, {**near, **far}, goals, key="cold")
+        what = f"cold `reconcile`, {HOSTS} hosts, nothing to do"
+        yield Figure(2, what, "s", ours, {**near, **far}, goals, key="cold")
 
 
 def _host(host: LoopbackHost) -> Host:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 Wall = Callable[[], float]  # does something once; returns how many seconds it took
 
 
-def take_turns(rounds: int, measures: Mapping[str, Wall | None], *, warm: int = 1) -> dict[str, tuple[float, ...] | None]:
+def take_turns(
+    rounds: int, measures: Mapping[str, Wall | None], *, warm: int = 1
+) -> dict[str, tuple[float, ...] | None]:
     """Samples by name; None for what is None. The first `warm` rounds do not count."""
     samples: dict[str, list[float]] = {name: [] for name, measure in measures.items() if measure}
     for number in range(warm + rounds):
