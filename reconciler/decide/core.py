@@ -1,6 +1,6 @@
 """The whole decision in one screenful: a verdict per run, a fate per task, what is held, what has to be taken."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from reconciler.decide import lease as leases
@@ -40,7 +40,7 @@ def decide(desired: Desired, observed: Observed, memory: Memory, now: float, opt
     for verdict in verdicts:  # of tasks that are not open: closed, invalid, or gone from git
         if verdict.wait and verdict.known.name.task not in fates:
             waits.setdefault(verdict.known.name.task, verdict.wait)
-    statuses = _statuses(scene, fates)
+    statuses, forget = _statuses(scene, fates), _forgettable(scene)
     acting = not (options.newer and not options.allow_prune)
     return Plan(
         changes=parts.free,
@@ -48,13 +48,13 @@ def decide(desired: Desired, observed: Observed, memory: Memory, now: float, opt
         held_why=parts.why,
         waits=tuple(waits.values()),
         keeps=sum(fate.keep for fate in fates.values()),
-        unreachable=_unreachable(scene),
+        unreachable=_unreachable(scene, forget),
         takes=leases.takes(scene, lease, parts.free) if acting else (),
         number=lease.number,
         fresh=lease.fresh,
         statuses=statuses,
         warnings=(*_warnings(scene, parts.free), *_done_before(scene, statuses)),
-        forget=tuple(sorted(_forgettable(scene))),
+        forget=tuple(sorted(forget)),
     )
 
 
@@ -118,8 +118,7 @@ def _no_good_version(why: str) -> str:
     return f"its file is invalid and has no last good version: {why}"
 
 
-def _unreachable(scene: Scene) -> dict[str, str]:
-    done = _forgettable(scene)
+def _unreachable(scene: Scene, done: Set[str]) -> dict[str, str]:
     return {
         spot.key: spot.look.why + ("; no Host names it any more, it stays on the books" if spot.host.former else "")
         for spot in scene.spots.values()
@@ -159,7 +158,7 @@ def _done_before(scene: Scene, statuses: Mapping[str, TaskStatus]) -> tuple[str,
 def _forgettable(scene: Scene) -> frozenset[str]:
     """Former places on which nothing is left, as far as anybody knows."""
     former = {spot.key for spot in scene.spots.values() if spot.host.former and not (spot.stranger or spot.shadowed)}
-    for known in scene.runs:
+    for known in scene.runs if former else ():
         kept = known.memory
         there = bool(known.directory) or known.active or bool(known.report and known.report.bad)
         unsure = known.seen is None and kept is not None and on_books(kept)

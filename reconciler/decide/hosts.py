@@ -73,29 +73,6 @@ def spots(desired: Desired, observed: Observed, memory: Memory) -> dict[str, Spo
     return found
 
 
-def locate(place: Place, found: Mapping[str, Spot]) -> tuple[Spot | None, bool]:
-    """Takes the place a run was sent to; returns its Spot now, and whether that one was wiped since.
-
-    The workspace id decides, wherever it shows; then the ledger's knowledge of it; then the door.
-    """
-    if place.workspace_id:
-        for spot in found.values():
-            if spot.seen and spot.seen.workspace_id == place.workspace_id:
-                return spot, False
-        for spot in found.values():
-            kept = spot.memory.place if spot.memory else None
-            if kept and kept.workspace_id == place.workspace_id and kept.door == spot.host.place.door:
-                return spot, spot.seen is not None
-    behind = [spot for spot in found.values() if not spot.stranger and spot.host.place.door == place.door]
-    if not behind:
-        return None, False
-    spot = min(behind, key=lambda one: (one.host.former, one.key))
-    namesake = found.get(place.host)
-    if spot.host.former and namesake and namesake.declared and namesake.seen is None:
-        return namesake, False  # it may have moved there, and cannot be asked yet
-    return spot, spot.seen is not None and bool(place.workspace_id)
-
-
 def on_books(run: RunMemory) -> bool:
     """Takes a remembered run; returns whether something of it may still be at its place."""
     return not run.cleaned and not (run.result is not None and run.result.reason in NOTHING_LEFT)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from reconciler.decide import words
 from reconciler.decide.crew import agent_of
-from reconciler.decide.place import loads
 from reconciler.decide.scene import TELLING, Known, Scene
+from reconciler.decide.slots import Slots, slots
 from reconciler.decide.steps import DENIED, NO_ATTEMPT, Leg
 from reconciler.model.agent import Agent
 from reconciler.model.change import Change
@@ -43,13 +43,13 @@ class Refusal(NamedTuple):
 class Room:
     """What is taken so far in this cycle; what it launches counts."""
 
-    slots: dict[str, int]  # host -> living and possible runs
+    slots: Slots
     agents: Counter[str]  # `name`, and `name:variant` -> living and possible runs
     cooling: Mapping[str, Cooling]
 
     def take(self, launch: Change) -> None:
         """Count a launch of this cycle."""
-        self.slots[launch.host] += 1
+        self.slots.take(launch.host)
         if launch.work:
             self.agents.update(_counted_as(launch.work.agent))
 
@@ -61,7 +61,7 @@ def room(scene: Scene) -> Room:
         # Until its output was read, nobody knows whether its agent was turned away: it keeps its place.
         if (known.result is None or known.untold) and (ref := agent_of(scene, known)):
             agents.update(_counted_as(ref))
-    return Room(loads(scene), agents, cooling(scene))
+    return Room(slots(scene), agents, cooling(scene))
 
 
 def cooling(scene: Scene) -> dict[str, Cooling]:
@@ -73,6 +73,8 @@ def cooling(scene: Scene) -> dict[str, Cooling]:
             ended.setdefault(ref.name, {})[known.id] = known
     found = {}
     for name, runs in ended.items():
+        if not any(map(_limited, runs.values())):
+            continue
         newest_first = sorted(runs.values(), key=lambda known: (-_end(known), known.id))
         while newest_first and not _limited(newest_first[0]):
             newest_first.pop(0)

@@ -3,13 +3,18 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from reconciler.decide.hosts import Spot, locate, spots
+from reconciler.decide.hosts import Spot, spots
+from reconciler.decide.whereabouts import ways
 from reconciler.model.change import CANCEL_WORDS, Options
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory, RunMemory
 from reconciler.model.observed import Observed, Seen, Unseen
 from reconciler.model.run import WORKING, Result, RunName, RunReport, State
+
+if TYPE_CHECKING:
+    from reconciler.decide.steps import Standing
 
 _RUN = re.compile(r"([a-z0-9][a-z0-9-]*)-([0-9a-f]{8})-([1-9][0-9]{0,8})\Z")
 
@@ -168,6 +173,7 @@ class Scene:
     tasks: Mapping[str, tuple[Known, ...]]  # the runs of each task, old digests too, by attempt
     steps: Mapping[tuple[str, str], tuple[Known, ...]]  # the runs of each (task, digest)
     trees: Mapping[tuple[str, str], int]  # (task, digest) -> the highest attempt that left a worktree somewhere
+    standings: dict[str, "Standing"] = field(default_factory=dict)  # where tasks stand, filled in by who asks first
 
     def unseen_for(self, known: Known) -> float | None:
         """For how many seconds its host has not answered; None when nobody knows."""
@@ -195,7 +201,8 @@ class Scene:
 
     def left_git(self, task: str) -> bool:
         """Whether no document declares the task any more."""
-        return not any(task in names for names in (self.desired.tasks, self.desired.invalid, self.desired.frozen))
+        desired = self.desired
+        return not (task in desired.tasks or task in desired.invalid or task in desired.frozen)
 
 
 def run_of(tree: str) -> RunName | None:
@@ -207,6 +214,7 @@ def run_of(tree: str) -> RunName | None:
 def look(desired: Desired, observed: Observed, memory: Memory, now: float, options: Options) -> Scene:
     """Takes the input of `decide`; returns it joined, the same whatever order it came in."""
     found = spots(desired, observed, memory)
+    at = ways(found)
     remembered = {run.name: run for run in memory.runs.values()}
     runs = []
     for there in found.values():
@@ -215,7 +223,7 @@ def look(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     reported = {known.name for known in runs}
     for name, run in remembered.items():
         if name not in reported:
-            spot, wiped = locate(run.place, found)
+            spot, wiped = at.locate(run.place)
             asked = spot.seen.asked_at if spot and spot.seen else None
             late = asked is not None and asked < run.sent_at <= now  # beyond now: a clock was set back since
             runs.append(Known(name, spot, None, run, wiped, late=late))

@@ -121,7 +121,13 @@ def legs(scene: Scene, task: Task) -> Iterator[Leg]:
 
 
 def standing(scene: Scene, task: Task) -> Standing:
-    """Takes a task; returns the first step that has not ended for good, or that all have."""
+    """Takes a task; returns the first step that has not ended for good, or that all have. It is found once a cycle."""
+    if task.name not in scene.standings:
+        scene.standings[task.name] = _standing(scene, task)
+    return scene.standings[task.name]
+
+
+def _standing(scene: Scene, task: Task) -> Standing:
     last = Standing(Leg(task, 0, Step("")), over=True)
     ends: list[Known] = []
     for leg in legs(scene, task):
