@@ -101,10 +101,11 @@ class Controller:
 
     def kill(self) -> None:
         """kill -9: what is on the wire may still arrive."""
-        process, self.process = self.process, None
+        process = self.process
         if process:
             process.wire.dead = True
             self.world.abandon(process.calls)
+        self.process = None
 
     def boundaries(self, where: str) -> None:
         """One more effect of it is about to happen, or has just happened: it may be killed here."""

@@ -1,6 +1,5 @@
 """What a controller may send at all, judged when it sends it."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reconciler.model.desired import Desired
@@ -9,7 +8,8 @@ from reconciler.model.host import Host
 from reconciler.model.run import RunName, State
 from reconciler.observe.parse import run_name
 from tests.simulation.machine import Workspace
-from tests.simulation.truth import Step
+from tests.simulation.protocol import Fields, operations, texts
+from tests.simulation.truth import Launch
 
 if TYPE_CHECKING:
     from tests.simulation.controller import Controller
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 DOES = frozenset({"launch", "cancel", "cleanup", "worktree"})
 
 
-def permitted(controller: "Controller", host: Host, verb: str, fields: Sequence[tuple[str, bytes | str]]) -> None:
+def permitted(controller: "Controller", host: Host, verb: str, fields: Fields) -> None:
     """Judge a call that changes something: what may not be sent breaks a promise whether it arrives or not."""
     machine = controller.world.addresses.get(host.address)
     space = machine.space(host.workspace_root) if machine else Workspace()
-    desired = controller.world.origin.commits[str(dict(fields)["revision"])].desired
-    for key, value in fields:
-        if key in DOES and _behind(controller, space):
+    called = dict(texts(fields))
+    desired = controller.world.origin.commits[called["revision"]].desired
+    for operation, path, given in operations(texts(fields)):
+        if operation in DOES and _behind(controller, space):
             _violates(controller, f"acts on {host.name} at an older commit than was acted on there")
-        name = run_name(str(value).rpartition("/")[2]) if key in DOES else None
-        if name and key == "launch":
+        name = run_name(path.rpartition("/")[2])
+        if name and operation == "launch":
             _launch(controller, desired, host, name)
-        elif name and key == "cleanup":
-            _cleanup(controller, desired, host, name, space, str(value))
+            _sent(controller, desired, name, given["mark"], called["workspace_id"])
+        elif name and operation == "cleanup":
+            _cleanup(controller, desired, host, name, space, path)
 
 
 def overtaken(controller: "Controller", space: Workspace, before: str) -> None:
@@ -52,47 +54,23 @@ def _launch(controller: "Controller", desired: Desired, host: Host, name: RunNam
         _violates(controller, f"launches {name}, whose task is not open at its commit")
     if host.cordon or host.drain or host.gone or host.former:
         _violates(controller, f"launches {name} on {host.name}, which is closed at its commit")
-    world, (known, succeeded) = controller.world, _evidence(controller, desired)
-    if name not in known:
-        world.truth.executions.pop(name, 0)
-        if name in world.truth.sent:
-            world.truth.namesakes.add(name)
-        if any(
-            run.name == name
-            for one in world.addresses.values()
-            for space in one.spaces.values()
-            for run in space.runs.values()
-        ):
-            world.truth.unknowable.add(name)  # it lies where no document and no book of this controller leads
-    lying = {
-        run.name for one in world.addresses.values() for space in one.spaces.values() for run in space.runs.values()
-    }
-    if any(other.task == name.task and other not in known for other in lying):
-        world.truth.overlaps_allowed |= {name.task}  # another attempt lies where nothing leads this controller
-    if name[:2] not in succeeded:
-        world.truth.succeeded.discard(name[:2])
-    world.truth.sent.add(name)
 
 
-def _evidence(controller: "Controller", desired: Desired) -> tuple[set[RunName], set[Step]]:
-    """Runs that this controller could know of, and steps that could be known to have Succeeded: from its ledger, or
-    from a host that is declared or on its books. Of what was wiped before anybody saw it nobody can know."""
+def _sent(controller: "Controller", desired: Desired, name: RunName, mark: str, workspace: str) -> None:
+    """Keep what its sender could know: its ledger, and every place that its commit or its books name."""
     assert controller.process
-    engine = controller.process.engine
-    known, succeeded = set[RunName](), set[Step]()
-    for run in engine.world.ledger.memory().runs.values():
-        if run.accepted:
-            known.add(run.name)
-        if run.result and run.result.state is State.SUCCEEDED:
-            succeeded.add(run.name[:2])
-    for host in [host for host in {**desired.hosts, **engine.hosts.all()}.values() if not host.gone]:
-        machine = controller.world.addresses.get(host.address)
-        for space in [machine.space(host.workspace_root)] if machine else ():
-            said = [(run.name, run.text.get("result", "")) for run in space.runs.values()]
-            said += [(name, text) for done, (text, _) in space.done.items() if (name := run_name(done))]
-            known |= {name for name, _ in said}
-            succeeded |= {name[:2] for name, text in said if text.startswith("state=succeeded")}
-    return known, succeeded
+    engine, world = controller.process.engine, controller.world
+    runs = engine.world.ledger.memory().runs.values()
+    places = [host for host in {**desired.hosts, **engine.hosts.all()}.values() if not host.gone]
+    machines = [(world.addresses.get(host.address), host.workspace_root) for host in places]
+    world.truth.sent[mark] = Launch(
+        len(world.truth.sent),
+        name,
+        workspace,
+        frozenset(machine.space(root).id for machine, root in machines if machine),
+        frozenset((run.name, run.place.workspace_id) for run in runs if run.accepted),
+        frozenset(run.name[:2] for run in runs if run.result and run.result.state is State.SUCCEEDED),
+    )
 
 
 def _cleanup(

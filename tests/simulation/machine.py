@@ -108,14 +108,14 @@ class Machine:
         process = Process(self._pid, self._ticks, role, run)
         self.processes[process.pid] = process
         if role == WORKER and run:
-            self.truth.begins(run.name, self.name)
+            self.truth.begins(run.mark, self.name)
         return process
 
     def end(self, process: Process) -> None:
         """It is no more."""
         del self.processes[process.pid]
         if process.role == WORKER and process.run:
-            self.truth.ends(process.run.name)
+            self.truth.ends(process.run.mark)
 
     def kill(self, pid: int) -> None:
         """What the scripts send KILL to."""
@@ -209,7 +209,7 @@ class Machine:
         if run.last and not text.startswith("state=canceled"):
             text += ";last=1"
         if self.record(run, "result", text):
-            self.truth.recorded(run.name, text, self.workspace_of(run))
+            self.truth.recorded(run.mark, text, self.workspace_of(run))
 
     def workspace_of(self, run: RunDirectory) -> str:
         """The id of the workspace that a run directory lies in."""

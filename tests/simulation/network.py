@@ -34,12 +34,13 @@ class Wire:
     def call(self, host: Host, verb: str, fields: Fields, **_: object) -> Answer | Unknown:
         """As in Remote: the fate of each call is the scheduler's."""
         controller, world = self._controller, self._controller.world
+        if verb in WRITES:
+            if not self.dead:
+                controller.boundaries(f"before {verb}")
+                world.writes += 1
+            permitted(controller, host, verb, fields)
         if self.dead:
             return self._lose(host, verb, fields)
-        if verb in WRITES:
-            controller.boundaries(f"before {verb}")
-            world.writes += 1
-            permitted(controller, host, verb, fields)
         fate = world.fate()
         machine = world.addresses.get(host.address)
         if machine is None or not machine.reachable or fate == "lost":

@@ -1,6 +1,6 @@
 """The host's side of docs/protocol.md, on a fake host: fields of one call in, the answer out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from reconciler.observe.parse import run_name
 from reconciler.remote.frames import Answer, Frame
@@ -15,12 +15,28 @@ def answer(machine: Machine, verb: str, fields: Fields) -> Answer:
     return Call(machine, fields).answer(verb)
 
 
+def texts(fields: Fields) -> list[tuple[str, str]]:
+    """Fields as text."""
+    return [(key, value if isinstance(value, str) else value.decode()) for key, value in fields]
+
+
+def operations(fields: Iterable[tuple[str, str]]) -> list[tuple[str, str, dict[str, str]]]:
+    """What an `act` asks for: each operation, the path it is for, and the fields that follow it."""
+    found: list[tuple[str, str, dict[str, str]]] = []
+    for key, value in fields:
+        if key in OPERATIONS:
+            found.append((key, value, {}))
+        elif found:
+            found[-1][2][key] = value
+    return found
+
+
 class Call:
     """One call on one host."""
 
     def __init__(self, machine: Machine, fields: Fields) -> None:
         self.machine = machine
-        self.fields = [(key, value if isinstance(value, str) else value.decode()) for key, value in fields]
+        self.fields = texts(fields)
         self.field = dict(self.fields)
         self.space = machine.space(self.field["root"])
         self.frames: list[Frame] = []
@@ -68,19 +84,10 @@ class Call:
         if self.space.id != self.field["workspace_id"]:
             return self._refused()
         self.space.revision = self.field["revision"]
-        for operation, path, given in self._operations():
+        for operation, path, given in operations(self.fields):
             word = getattr(self, f"_{operation}")(path, given)
             self.frames.append((f"{operation}/{path.rpartition('/')[2]}", f"{word} because".encode()))
         return self.observe()
-
-    def _operations(self) -> Iterator[tuple[str, str, dict[str, str]]]:
-        found: list[tuple[str, str, dict[str, str]]] = []
-        for key, value in self.fields:
-            if key in OPERATIONS:
-                found.append((key, value, {}))
-            elif found:
-                found[-1][2][key] = value
-        return iter(found)
 
     def _launch(self, path: str, given: dict[str, str]) -> str:
         space, machine = self.space, self.machine

@@ -202,6 +202,7 @@ class Calm:
         assert process
         engine = process.engine
         plan, desired, memory = engine.plan, engine.desired, engine.world.ledger.memory()
+        twins = truth.twins()
         closed = any(host.cordon or host.drain or host.gone for host in desired.hosts.values())
         for wait in plan.waits:
             if not (wait.person or closed):
@@ -214,7 +215,7 @@ class Calm:
                 for run in space.runs.values():
                     if run.name.task not in desired.tasks and desired.complete:
                         truth.violation(f"{run.name} is left on {address} although its task is not in git")
-                    if run.name in truth.namesakes | truth.unknowable:
+                    if run.name in twins:
                         continue
                     kept = memory.runs.get(str(run.name))
                     if kept is None or kept.result is None or not (kept.collected or kept.result.state is Phase.VOID):
@@ -226,7 +227,7 @@ class Calm:
         for name, (text, workspace) in truth.results.items():
             kept = memory.runs.get(str(name))
             said = text.partition(";")[0].removeprefix("state=")
-            if name in truth.namesakes | truth.unknowable:
+            if name in twins:
                 continue
             if kept and kept.result and kept.collected and kept.result.state.lower() != said:
                 truth.violation(f"{name} ended {said} in {workspace}, and the ledger says {kept.result.state}")

@@ -56,7 +56,7 @@ def at_work(world: World, boss: Controller) -> None:
     calm = Calm(world, boss)
     for _ in range(3):
         calm.round(working=True)
-    assert sum(world.truth.living.values()) == 2
+    assert len(world.truth.living) == 2
 
 
 def fail(world: World) -> None:
@@ -121,7 +121,8 @@ def test_a_launch_that_comes_late_finds_no_workspace_that_obeys_it(world: World,
     Calm(world, boss).run()  # meanwhile they come
     assert not world.flying
     assert not world.truth.violations
-    assert max(world.truth.executions.values()) == 1
+    executed = [one.launch.run for ones in world.truth.executions.values() for one in ones]
+    assert len(executed) == len(set(executed))
 
 
 def test_what_others_acted_on_is_seen_before_their_host_is_acted_on(world: World, boss: Controller) -> None:
@@ -198,7 +199,8 @@ def test_a_host_that_loses_every_launch_is_tried_twice_a_round(world: World, bos
         world.weather = {"lost": 1.0} if "act" in boss.process.engine.operations.busy.values() else {}  # type: ignore[union-attr]
         calls(boss)
         hears(boss)
-    assert sorted(world.truth.sent) == [(task, digest(task), attempt) for task in "ab" for attempt in (1, 2)]
+    sent = sorted(launch.run for launch in world.truth.sent.values())
+    assert sent == [(task, digest(task), attempt) for task in "ab" for attempt in (1, 2)]
     world.weather = {}
     Calm(world, boss).run()
     assert not world.truth.violations

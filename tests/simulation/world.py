@@ -6,7 +6,6 @@ from random import Random
 
 from reconciler.model.desired import Desired
 from reconciler.model.host import Host
-from reconciler.observe.parse import run_name
 from tests.simulation.controller import Controller
 from tests.simulation.fleets import fleet
 from tests.simulation.machine import Machine, Move
@@ -75,17 +74,7 @@ class World:
         machine = self.addresses.get(message.address)
         self.note(f"{message.verb} arrives late at {message.address}")
         if machine and machine.reachable:
-            self._unknowable(message)
             answer(machine, message.verb, message.fields)
-
-    def _unknowable(self, message: Message) -> None:
-        """What a late call starts at a place that no document names any more is known to nobody else."""
-        root = dict(message.fields)["root"]
-        if not any(
-            (h.address, h.workspace_root) == (message.address, root) for h in self.origin.desired.hosts.values()
-        ):
-            runs = (run_name(str(value).rpartition("/")[2]) for key, value in message.fields if key == "launch")
-            self.truth.unknowable.update(run for run in runs if run)
 
     def moves(self) -> list[Move]:
         """What hosts may do by themselves."""
