@@ -94,7 +94,6 @@ def controller(context: Context, fleet: Fleet, verb: str) -> "Iterator[World]":
     from reconciler.record.claim import Claim, Holder
     from reconciler.record.ledger import Ledger
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # secrets are in our memory, and in that of what we start
     fleet.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     claim = Claim.acquire(fleet.folder / "controller.lock", verb, _now())
     if isinstance(claim, Holder):
@@ -125,6 +124,7 @@ def build_world(context: Context, fleet: Fleet, ledger: "Ledger") -> "World":
     from reconciler.record.archive import Archive
     from reconciler.record.redactor import Redactor
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # secrets are in our memory, and in that of what we start
     redactor = Redactor()
     return World(
         ledger=ledger,

@@ -1,7 +1,7 @@
 """The one door to other programs: `sh`, with real files for all three streams, a deadline and a size limit.
 
-What goes in and comes out may hold secrets, so nothing here logs a command line or an output, and what goes in, and
-little that comes out, is kept in memory where the system has files there.
+What goes in and comes out may hold secrets, so nothing here logs a command line or an output, and what goes in, errors,
+and little that comes out are kept in memory where the system has files there; more is a file without a name.
 """
 
 import gc
@@ -26,7 +26,7 @@ from reconciler.remote.scarcity import CannotStart, room, scarcity
 LITTLE = 1 << 20  # bytes of output for which there is room in memory
 CAP = 256 << 20  # bytes of output, above which a program is stopped and nothing is read
 ERRORS_CAP = 64 << 10  # of them that anybody reads
-NOISY = 8 << 20  # bytes of errors, above which a program is stopped: they are a file on this machine
+NOISY = 8 << 20  # bytes of errors, above which a program is stopped: they are kept in memory
 CHECK_SIZE = 0.25  # seconds between two looks at the size of the output
 
 logging.getLogger("sh").setLevel(logging.CRITICAL)
@@ -61,7 +61,7 @@ class Running:
         self.code = 0
         self._on_end = on_end
         with ExitStack() as failing, scarcity(argv[0]):
-            self.errors_file = failing.enter_context(tempfile.TemporaryFile())
+            self.errors_file = failing.enter_context(_in_memory())
             self._process = _start(argv, stdin, stdout, self.errors_file, environment, directory)
             failing.callback(self._give_up)
             threading.Thread(target=self._wait, daemon=True, name=f"wait-{self._process.pid}").start()
