@@ -136,6 +136,8 @@ class Engine:
         plan = decide(self.desired, observed, self.world.ledger.memory(), moment, options)
         self.plan = plan if self.launching else without_launches(plan)
         if self.acting and not self.stopped:
+            if options.allow_prune:
+                self.world.ledger.overruled(newer.values(), moment)
             self._act(self.plan, moment)
 
     def _act(self, plan: Plan, moment: float) -> None:

@@ -1,5 +1,6 @@
 """The part of the ledger that knows the lease: which number we act under, and which hosts were taken."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.model.host import Host
@@ -69,6 +70,14 @@ class LeaseBook(Room):
                 with self._writing() as connection:
                     held.put_meta(connection, "begun", revision)
 
+    def overruled(self, revisions: Iterable[str], now: float) -> None:
+        """A person has approved that we act where somebody else acted on these commits. Raises LedgerError."""
+        with self._looking() as held:
+            if fresh := sorted(set(revisions) - held.revisions):
+                with self._writing(durable=True) as connection:
+                    for revision in fresh:
+                        held.put_revision(connection, revision, now)
+
     def last_revision(self) -> str:
         """The commit last acted on; empty when there was none."""
         with self._looking() as held:
@@ -80,6 +89,6 @@ class LeaseBook(Room):
             return held.meta.get("begun") or held.meta.get("revision", "")
 
     def own_revisions(self) -> frozenset[str]:
-        """All commits this ledger has acted on."""
+        """All commits this ledger has acted on, or has overruled."""
         with self._looking() as held:
             return held.revisions

@@ -204,3 +204,25 @@ def test_a_host_that_loses_every_launch_is_tried_twice_a_round(world: World, bos
     world.weather = {}
     Calm(world, boss).run()
     assert not world.truth.violations
+
+
+def test_a_rewrite_that_was_approved_is_not_held_again_at_the_next_commit(world: World, boss: Controller) -> None:
+    Calm(world, boss).run()
+    first = max(world.origin.commits)
+    tasks = world.origin.desired.tasks
+    commit(world, tasks={**tasks, "c": Task("c", (Step(digest("c")),), script="true")})
+    other = world.controller()
+    Calm(world, other).run()  # acts at a commit that a push by force then throws away
+    for one in world.controllers:
+        one.kill()
+    world.origin.push(replace(world.origin.desired, tasks=tasks), parent=first)
+    boss.allow_prune = True  # nothing of `c` is on its books, so that nothing has to be done for it
+    boss.clone.follow()
+    Calm(world, boss).round()
+    boss.kill()
+    boss.allow_prune = False
+    commit(world, tasks={**tasks, "d": Task("d", (Step(digest("d")),), script="true")})
+    Calm(world, boss).run()
+    assert boss.process
+    assert not boss.process.engine.plan.held, boss.process.engine.plan.held_why
+    assert not world.truth.violations
