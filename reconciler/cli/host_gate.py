@@ -1,7 +1,9 @@
 """`reconciler host gate`: bind the key that the controller comes with to reconciler's own scripts."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +12,10 @@ from reconciler.cli.completion import names as known_names
 from reconciler.cli.context import Context
 from reconciler.cli.reading import unknown
 from reconciler.errors import PartialFailure, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.model.host import Host
+    from reconciler.remote.transport import Remote
 
 _KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,3}(?: [^\x00-\x1f\x7f]*)?\Z")
 
@@ -51,7 +57,8 @@ def gate(
     host = desired.hosts[name]
     if host.transport is not Transport.SSH:
         raise UsageError(f"{name} is reached without ssh: there is no key to bind")
-    text = installer(Gate(host, desired.fleet.name, desired.fleet.id, _public(key) if key else "", observe, only))
+    bound = Gate(host, desired.fleet.name, desired.fleet.id, _public(key) if key else "", observe, only)
+    text = installer(bound)
     if not install:
         click.echo(text, nl=False)
         return 0
@@ -67,7 +74,32 @@ def gate(
     if reply.code:
         raise PartialFailure(f"{name}: {' '.join(reply.text('error').split())}")
     click.echo(reply.text("said"))
+    if key:
+        click.echo(_tried(Remote(fleet.folder, ssh_config=context.ssh_config), host, key, bound.mode))
     return 0
+
+
+def _tried(remote: "Remote", host: "Host", key: Path, mode: str) -> str:
+    """Log in with the key that was bound; return what came of it. Raises PartialFailure when it is not bound there."""
+    from reconciler.observe.gate import unproven
+
+    private = key.with_suffix("").absolute()
+    try:
+        if key.suffix != ".pub" or not private.is_file():
+            return (
+                f"not confirmed by a login, as the private half of {key} is not beside it: "
+                f"`reconciler host check {host.name}` from where it is tries it"
+            )
+        why = unproven(remote, replace(host, identity_file=str(private)), mode)
+    finally:
+        remote.close()
+    if why:
+        raise PartialFailure(
+            f"{host.name}: the line was written, but a login with {private} did not come through the gate ({why}): "
+            "where AuthorizedKeysFile in its sshd_config names another file, put that line there; "
+            f"`reconciler host check {host.name}` tries again"
+        )
+    return f"a login with {private} came through it"
 
 
 def _public(path: Path) -> str:

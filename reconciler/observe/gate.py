@@ -4,7 +4,7 @@ from reconciler.errors import ReconcilerError
 from reconciler.model.host import Host
 from reconciler.remote.frames import Answer
 from reconciler.remote.gate import missing
-from reconciler.remote.transport import Remote
+from reconciler.remote.transport import Remote, Unknown
 
 
 def verdict(remote: Remote, host: Host, reply: Answer) -> tuple[bool, str, bool]:
@@ -31,6 +31,19 @@ def verdict(remote: Remote, host: Host, reply: Answer) -> tuple[bool, str, bool]
     if mode == "observe":
         return True, f"this key looks and changes nothing: no work is launched with it ({tried})", True
     return True, f"this key runs reconciler's scripts alone ({tried})", False
+
+
+def unproven(remote: Remote, host: Host, mode: str) -> str:
+    """Log in to `host`, as its document says, with a key that was bound; return why that did not come through a gate of
+    this mode, empty when it did."""
+    fields = [("root", host.workspace_root), ("prelude", host.shell_prelude)]
+    reply = remote.call(host, "check", fields, deadline=host.deadline, repeatable=True)
+    if isinstance(reply, Unknown):
+        return reply.why
+    found = reply.text("gate").partition("\n")[0]
+    if not found:
+        return "it opens a shell"
+    return "" if found == mode else f"the gate lets it {found}"
 
 
 def _remedy(opened: list[str]) -> str:

@@ -6,6 +6,7 @@
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 from tests.hostile.liar import HEAD, Line, asked
@@ -29,6 +30,7 @@ def main(how: str) -> None:
     elif how == "complains":  # and is cut off in the middle of the second one
         said = b"bash: line 7: " + value + b" "
         os.write(2, said + b"x" * (199 - len(said) - len(value) // 2) + value + b": command not found\n")
+        time.sleep(0.5)  # whoever looks at what ssh was told sees it
         os._exit(255)
     return None
 

@@ -128,6 +128,29 @@ def test_check_proves_it(bound: Bound) -> None:
     assert (shell[0], shell[1][:30]) == ("warning", "this key opens a shell there: ")
 
 
+def test_what_is_installed_is_tried_with_the_key(bound: Bound, tmp_path: Path) -> None:
+    for key, more in ((bound.bound, ()), (bound.looker, ("--observe",))):
+        assert f"a login with {key} came through it" in bound.install("--key", f"{key}.pub", *more)
+    shutil.copy(f"{bound.looker}.pub", tmp_path / "alone.pub")
+    assert "not confirmed by a login" in bound.install("--key", str(tmp_path / "alone.pub"), "--observe")
+
+
+def test_a_line_that_sshd_does_not_read_is_told(bound: Bound, tmp_path: Path) -> None:
+    make_key(tmp_path / "unread")
+    read = bound.host.folder / "authorized_keys"  # a link to the file in the home until now
+    read.unlink()
+    shutil.copy(bound.keys, read)
+    try:
+        words = ("--identity-file", str(bound.admin), "host", "gate", "h1", "--install", "--key")
+        done = bound.fleet.run(*words, f"{tmp_path}/unread.pub", check=3)
+    finally:
+        read.unlink()
+        read.symlink_to(bound.keys)
+    assert "permission denied" in done.stderr
+    assert "AuthorizedKeysFile" in done.stderr
+    assert "came through" not in done.stdout
+
+
 def test_check_fails_where_the_gate_is_older_than_the_controller(bound: Bound) -> None:
     [file] = (bound.gate / "allowed").iterdir()
     whole = file.read_text()

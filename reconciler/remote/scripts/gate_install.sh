@@ -36,4 +36,4 @@ while IFS= read -r line || [[ -n $line ]]; do
 done <"$file"
 printf '%srestrict,command="%s" %s\n' "$kept" "$command" "$key" >"$file.new"
 mv -fT -- "$file.new" "$(readlink -f -- "$file")"
-echo "the key ${blob: -12} is bound to it, in $file: $mode alone, no shell any more"
+echo "the key ${blob: -12} has its line in $file: $mode alone, no shell any more, if sshd reads that file"
