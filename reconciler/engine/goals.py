@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from reconciler.engine.engine import Engine
 from reconciler.engine.tally import matches
-from reconciler.model.change import Wait
+from reconciler.model.change import Action, Wait
 from reconciler.model.run import State
 
 ACTIVE = frozenset({State.PREPARING, State.RUNNING})
@@ -18,9 +18,11 @@ def settled(engine: Engine, selector: Mapping[str, str]) -> bool:
     plan, tasks = engine.plan, engine.desired.tasks
     if any(not engine.orders.hopeless(change) for change in plan.changes):
         return False
+    # A run whose end is only to be recorded looks active, and stays so until a person lets it go on.
+    over = {change.task for change in plan.held if change.action is Action.SETTLE}
     for name, status in plan.statuses.items():
         mine = name not in tasks or matches(tasks[name].labels, selector)
-        if mine and status.state in ACTIVE:
+        if mine and status.state in ACTIVE and name not in over:
             return False
     return all(_stuck(wait, engine) for wait in plan.waits if _mine(wait, engine, selector))
 

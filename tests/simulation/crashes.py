@@ -10,7 +10,7 @@ from reconciler.model.fleet import Fleet
 from reconciler.model.host import Drain, Host
 from reconciler.model.project import Project
 from reconciler.model.task import AgentRef, Retries, Step, Task
-from tests.simulation.edits import commit
+from tests.simulation.edits import alter_host, alter_task, commit
 from tests.simulation.fleets import RETENTION, digest
 from tests.simulation.machine import SUPERVISOR, WORKER
 from tests.simulation.schedule import Calm
@@ -61,19 +61,11 @@ def _fleet() -> Desired:
 
 
 def _task(name: str, **changes: object) -> Chapter:
-    def change(world: World) -> None:
-        tasks = world.origin.desired.tasks
-        commit(world, tasks={**tasks, name: replace(tasks[name], **changes)})  # type: ignore[arg-type]
-
-    return change
+    return lambda world: alter_task(world, name, **changes)
 
 
 def _host(name: str, **changes: object) -> Chapter:
-    def change(world: World) -> None:
-        hosts = world.origin.desired.hosts
-        commit(world, hosts={**hosts, name: replace(hosts[name], **changes)})  # type: ignore[arg-type]
-
-    return change
+    return lambda world: alter_host(world, name, **changes)
 
 
 def _without(*names: str) -> Chapter:

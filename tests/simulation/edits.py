@@ -29,22 +29,26 @@ def commit(world: "World", **changes: Any) -> bool:
     return True
 
 
-def _task(world: "World", **changes: Any) -> bool:
+def alter_task(world: "World", name: str, **changes: Any) -> bool:
     """One commit that changes a task."""
-    tasks = dict(world.origin.desired.tasks)
-    if not tasks:
-        return False
-    name = world.random.choice(sorted(tasks))
+    tasks = world.origin.desired.tasks
     return commit(world, tasks={**tasks, name: replace(tasks[name], **changes)})
 
 
-def _host(world: "World", **changes: Any) -> bool:
+def alter_host(world: "World", name: str, **changes: Any) -> bool:
     """One commit that changes a host."""
-    hosts = dict(world.origin.desired.hosts)
-    if not hosts:
-        return False
-    name = world.random.choice(sorted(hosts))
+    hosts = world.origin.desired.hosts
     return commit(world, hosts={**hosts, name: replace(hosts[name], **changes)})
+
+
+def _task(world: "World", **changes: Any) -> bool:
+    tasks = sorted(world.origin.desired.tasks)
+    return bool(tasks) and alter_task(world, world.random.choice(tasks), **changes)
+
+
+def _host(world: "World", **changes: Any) -> bool:
+    hosts = sorted(world.origin.desired.hosts)
+    return bool(hosts) and alter_host(world, world.random.choice(hosts), **changes)
 
 
 def _without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from random import Random
 
 import pytest
 
+from reconciler.engine.goals import settled
+from reconciler.model.change import Action
 from reconciler.model.desired import Desired
 from reconciler.model.fleet import Fleet
 from reconciler.model.host import Host
@@ -226,3 +228,22 @@ def test_a_rewrite_that_was_approved_is_not_held_again_at_the_next_commit(world:
     assert boss.process
     assert not boss.process.engine.plan.held, boss.process.engine.plan.held_why
     assert not world.truth.violations
+
+
+def test_who_waits_does_not_wait_for_an_end_that_is_held(world: World, boss: Controller) -> None:
+    at_work(world, boss)
+    tasks = world.origin.desired.tasks
+    hosts = {name: replace(host, slots=2) for name, host in world.origin.desired.hosts.items()}
+    commit(world, hosts=hosts, tasks={**tasks, "c": Task("c", (Step(digest("c")),), script="true")})
+    other = world.controller()
+    Calm(world, other).round(working=True)
+    other.kill()
+    boss.kill()
+    boss.clone.following = False  # it does not have the commit that the hosts were acted on at
+    for machine in world.addresses.values():
+        machine.reboot()
+    Calm(world, boss).round(working=True)
+    assert boss.process
+    engine = boss.process.engine
+    assert {change.action for change in engine.plan.held} >= {Action.SETTLE}
+    assert settled(engine, {})
