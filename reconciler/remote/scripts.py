@@ -9,12 +9,13 @@ VERBS: dict[str, tuple[str, ...]] = {
     "take": ("lease.sh", "process.sh", "report.sh", "take.sh"),
     "act": ("lease.sh", "process.sh", "orphan.sh", "report.sh", "act.sh"),
     "collect": ("collect.sh",),
-    "bell": ("bell.sh",),
+    "bell": ("report.sh", "bell.sh"),
     "check": ("report.sh", "check.sh"),
     "reset": ("lease.sh", "process.sh", "orphan.sh", "git.sh", "reset.sh"),
     "gate": ("gate_call.sh",),
 }
 BEHIND_NO_GATE = frozenset({"gate"})  # it runs what is sent along
+LOAD = '[[ ${gate_mode-} ]] || { IFS= read -r -N %d text; eval "$text"; unset -v text; }'
 OPERATIONS = ("settle", "cancel", "launch", "cleanup", "worktree")
 BEFORE = {"worktree": ("git.sh",)}  # what the file of an operation needs
 
@@ -23,14 +24,17 @@ BEFORE = {"worktree": ("git.sh",)}  # what the file of an operation needs
 def script(verb: str, operations: frozenset[str] = frozenset()) -> str:
     """What bash reads for `verb`; for `act`, with the files of these operations only. The payload follows it.
 
-    On one line with `main` stands `exit`: bash has then read it before main takes the payload from descriptor 3.
+    A script on a pipe costs bash a system call for each byte, so the first line takes the next ones in large pieces; a
+    gate, which has read everything already, goes past it. On one line with `main` stands `exit`: bash has then read it
+    before main takes the payload from descriptor 3.
     """
     names = VERBS[verb]
     if verb == "act":
         chosen = [file for name in OPERATIONS if name in operations for file in (*BEFORE.get(name, ()), f"{name}.sh")]
         names = (*names[:-1], *chosen, names[-1])
     body = "".join(_file(name) for name in ("common.sh", *names))
-    return f"main() {{\n{body}}}\nmain 3<&0 </dev/null; exit\n"
+    main = f"main() {{\n{body}}}\n"
+    return f"{LOAD % len(main)}\n{main}main 3<&0 </dev/null; exit\n"
 
 
 @cache

@@ -86,7 +86,8 @@ def verb(name: str, *operations: str) -> Text:
             for one in (*scripts.BEFORE.get(key, ()), f"{key}.sh")
         ]
         files = (*files[:-1], *chosen, files[-1])
-    text = scripts.script(name, frozenset(operations))
+    # Without the line that loads the others by their length, which changes here; they are counted from behind it anyway.
+    _, text = scripts.script(name, frozenset(operations)).split("\n", 1)
     return Text("-".join((name, *sorted(operations))), text, ("common.sh", *files), name, 1)
 
 
