@@ -5,7 +5,14 @@ from collections.abc import Callable, Collection
 from reconciler.model.host import Host
 from reconciler.model.observed import Seen, Unseen
 from reconciler.observe.parse import parse_report
+from reconciler.remote.frames import Fields
 from reconciler.remote.transport import Remote, Unknown
+
+
+def question(host: Host, programs: Collection[str] = ()) -> tuple[str, Fields]:
+    """The verb and the fields that a host is asked with."""
+    fields = [("root", host.workspace_root), ("prelude", host.shell_prelude if programs else "")]
+    return "observe", (*fields, *([("programs", " ".join(programs))] if programs else ()))
 
 
 def look(
@@ -21,12 +28,9 @@ def look(
 
     `programs` are looked for on the PATH that workers get.
     """
-    prelude = host.shell_prelude if programs else ""
-    fields: list[tuple[str, bytes | str]] = [("root", host.workspace_root), ("prelude", prelude)]
-    if programs:
-        fields.append(("programs", " ".join(programs)))
     asked_at = clock()
-    reply = remote.call(host, "observe", fields, deadline=host.deadline, repeatable=True, only=only)
+    verb, fields = question(host, programs)
+    reply = remote.call(host, verb, fields, deadline=host.deadline, repeatable=True, only=only)
     if isinstance(reply, Unknown):
         return Unseen(reply.why, denied=reply.denied)
     if reply.code != 0:

@@ -50,6 +50,13 @@ class Stream:
             return None
         return os.read(self._out, 1 << 16)
 
+    def send(self, data: bytes) -> None:
+        """Write a little to its input, from whatever thread. Raises OSError when that is closed, or not open yet."""
+        with self._guard:
+            if self._stdin is None or self._closed:
+                raise OSError("its input is not open")
+            self._stdin.write(data)
+
     @property
     def noisy(self) -> bool:
         """Whether it has written more errors than it may."""

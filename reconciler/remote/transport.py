@@ -6,7 +6,6 @@ a master that hangs, or whose host was cut off or rebooted, costs seconds then, 
 
 import secrets as randomness
 import shlex
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,27 +16,29 @@ from typing import TypeVar
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.home import expanded
-from reconciler.model.host import Host, Transport
+from reconciler.model.host import Host
 from reconciler.remote import scripts
 from reconciler.remote.attempts import Attempt, attempt_all
 from reconciler.remote.environment import for_scripts
 from reconciler.remote.frames import Answer, Fields, Reader, decode, encode
+from reconciler.remote.line import Line
 from reconciler.remote.masters import Masters
 from reconciler.remote.process import Call, Ended, run
 from reconciler.remote.shell import shell_words
 from reconciler.remote.ssh import REMOTE_COMMAND, Door, Settings, Unreachable, accepted, door
 from reconciler.remote.stream import Stream, interactive
+from reconciler.remote.way import Way, Ways
 from reconciler.remote.why import why_of
 
 PATIENCE = 4.0  # seconds for an answer over a shared connection, before its master is looked at
 SILENCE = 50.0  # seconds without a frame after which a channel counts as dead
 LARGEST = 32 << 20  # bytes of an answer
-LARGEST_BELL = 1 << 20
 MOST_FRAMES = 20  # before the first bell
 TICK = 0.5
 START = 5.0  # seconds that the start of a process may take
 
 Ssh = TypeVar("Ssh", Call, Stream)
+Question = tuple[str, Fields]  # a verb and its fields
 
 LOCAL = ("bash", "--noprofile", "--norc", "-p", "-s")
 
@@ -48,14 +49,6 @@ class Unknown:
 
     why: str
     denied: bool = False  # the host refused the login: who keeps trying is locked out
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How to start something on a host: a door for ssh, or this very machine."""
-
-    host: Host
-    door: Door | None
 
 
 class Remote:
@@ -76,7 +69,8 @@ class Remote:
         self._settings = Settings(state, ssh_config, identity_file)
         self._masters = Masters(state)
         self._script = script
-        self._alone: dict[str, bool] = {}
+        self._ways = Ways(self._settings)
+        self._lines: dict[tuple[str, str, Fields], Line] = {}  # by door, verb and fields: open channels that answer it
         self._closing = threading.Event()
         self._guard = threading.Condition()
         self._starting = 0  # of ssh: a thread that dies with the process would leave it behind
@@ -96,13 +90,17 @@ class Remote:
     ) -> Answer | Unknown:
         """Run `verb` on `host`. `repeatable`: it only reads; `only`: there is no other host (None: as said before).
 
-        `cap`: bytes that its answer may have.
+        `cap`: bytes that its answer may have. What an open channel answers is asked there first.
         """
         nonce = randomness.token_hex(16)
         stdin = self._script(verb, operations).encode() + encode(fields, nonce)
         until = time.monotonic() + deadline
         try:
-            way = self._way(host, only)
+            way = self._ways.to(host, only)
+            if line := self._lines.get((way.key, verb, tuple(fields))):
+                if answer := line.ask(min(PATIENCE, deadline / 3)):
+                    return answer
+                deadline = max(1.0, until - time.monotonic())
             if not way.door:
                 here = for_scripts()
                 home = Path.home()
@@ -122,19 +120,20 @@ class Remote:
         stop: threading.Event,
         *,
         only: bool | None = None,
+        answers: Question | None = None,
     ) -> Answer | Unknown:
         """Keep `verb` running until it ends, `stop` is set or it falls silent; `on_frame` gets each frame as it comes.
 
-        The answer has the frames that came before the first `bell`.
+        The answer has the frames that came before the first `bell`. `answers`: what may be asked over the channel.
         """
         nonce = randomness.token_hex(16)
         stdin = self._script(verb, frozenset()).encode() + encode(fields, nonce)
         try:
-            way = self._way(host, only)
+            way = self._ways.to(host, only)
             with ExitStack() as waiting:
                 if way.door:
                     waiting.enter_context(self._masters.entering(way.door, host.deadline / 3))
-                return self._listen(way, stdin, nonce, on_frame, stop, waiting)
+                return self._listen(way, stdin, nonce, on_frame, stop, waiting, answers)
         except ReconcilerError as error:
             return Unknown(str(error))
 
@@ -142,7 +141,7 @@ class Remote:
         self, host: Host, directory: str, command: Sequence[str], *, terminal: bool, only: bool | None = None
     ) -> int:
         """A shell or `command` in a directory of the workspace, here: its exit code. Raises ReconcilerError."""
-        way = self._way(host, only)
+        way = self._ways.to(host, only)
         words = shell_words(host, directory, command)
         if not way.door:
             return interactive(words, environment=for_scripts())
@@ -188,23 +187,8 @@ class Remote:
         with self._guard:
             self._started.difference_update(ended)
 
-    def _way(self, host: Host, only: bool | None) -> _Way:
-        """Raises Unreachable for a local host that is not this machine, and for what ssh must not see."""
-        if host.transport is not Transport.LOCAL:
-            return _Way(host, door(host, self._settings))
-        if only is not None:
-            self._alone[host.name] = only
-        here = socket.gethostname()
-        if host.address in (here, here.partition(".")[0]) or (not host.address and self._alone.get(host.name)):
-            return _Way(host, None)
-        if host.address:
-            raise Unreachable(f"transport is local and address is {host.address}, but this machine is {here}")
-        raise Unreachable(
-            f"transport is local and there are other hosts: set address to {here} if this machine is meant"
-        )
-
     def _converse(
-        self, way: _Way, stdin: bytes, nonce: str, until: float, deadline: float, repeatable: bool, cap: int
+        self, way: Way, stdin: bytes, nonce: str, until: float, deadline: float, repeatable: bool, cap: int
     ) -> Answer | Unknown:
         assert way.door
         path = self._masters.socket(way.door)
@@ -247,19 +231,22 @@ class Remote:
 
     def _listen(
         self,
-        way: _Way,
+        way: Way,
         stdin: bytes,
         nonce: str,
         on_frame: Callable[[str, bytes], None],
         stop: threading.Event,
         waiting: ExitStack,
+        answers: Question | None,
     ) -> Answer | Unknown:
-        reader = Reader(nonce, LARGEST_BELL)
+        reader = Reader(nonce, LARGEST)
         frames: list[tuple[str, bytes]] = []
         patience = way.host.deadline
         heard = time.monotonic()
         rung = False
         stream = self._begun(lambda: self._open(way, stdin))
+        line = Line(stream.send, LARGEST)
+        place = (way.key, answers[0], tuple(answers[1])) if answers else None
         try:
             while not stop.is_set() and not self._closing.is_set() and time.monotonic() < heard + patience:
                 data = stream.read(TICK)
@@ -267,6 +254,10 @@ class Remote:
                     continue
                 for name, value in reader.feed(data):
                     heard, patience = time.monotonic(), SILENCE
+                    if place:
+                        self._lines[place] = line
+                        if line.heard(name, value):
+                            continue
                     rung = rung or name == "bell"
                     if not rung:
                         frames.append((name, value))
@@ -278,20 +269,23 @@ class Remote:
                 if not data or reader.broken or len(frames) > MOST_FRAMES or stream.noisy:
                     break
         finally:
+            if place and self._lines.get(place) is line:
+                del self._lines[place]
+            line.close()
             ended = stream.close()
             self._over(stream)
         if stop.is_set() or self._closing.is_set():
             return Unknown("the channel was closed")
         return _unknown(ended, way, patience, LARGEST)
 
-    def _open(self, way: _Way, stdin: bytes) -> Stream:
+    def _open(self, way: Way, stdin: bytes) -> Stream:
         if not way.door:
             return Stream(LOCAL, stdin, environment=for_scripts(), directory=Path.home())
         argv = [*way.door.argv(self._masters.socket(way.door), "-T"), REMOTE_COMMAND]
         return Stream(argv, stdin, environment=way.door.environment)
 
 
-def _unknown(ended: Ended, way: _Way, deadline: float, cap: int) -> Unknown:
+def _unknown(ended: Ended, way: Way, deadline: float, cap: int) -> Unknown:
     if ended.cut:
         return Unknown(f"answer was larger than {cap >> 20} MiB")
     if ended.expired:

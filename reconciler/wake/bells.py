@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from threading import Event, Thread
 
 from reconciler.model.host import Host
+from reconciler.observe.look import question
 from reconciler.remote.frames import Answer
 from reconciler.remote.transport import Remote, Unknown
 
@@ -106,4 +107,5 @@ class Bells:
 
         take_over = self._take_over and name not in self._taken
         fields = [("root", host.workspace_root), ("prelude", ""), ("ledger", self._ledger), ("seconds", str(OPEN_FOR))]
-        return self._remote.channel(host, "bell", [*fields, ("take_over", "1" if take_over else "0")], heard, stop)
+        fields.append(("take_over", "1" if take_over else "0"))
+        return self._remote.channel(host, "bell", fields, heard, stop, answers=question(host))

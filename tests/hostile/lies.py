@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import time
@@ -231,6 +232,16 @@ def bell_frames_without_end(line: Line) -> None:
         line.say(b"%s frame noise 100000\n%s\n" % (nonce, b"x" * 100_000))
 
 
+def bell_reports_without_end(line: Line) -> None:
+    """Answers that nobody has asked for, and numbers that nobody has given."""
+    nonce = line.nonce.encode()
+    line.say(b"\n%s begin\n%s frame ready 0\n\n" % (nonce, nonce))
+    for number in itertools.count():
+        line.say(b"%s frame look/records 1000000\n%s\n" % (nonce, b"x" * 1_000_000))
+        if number % 100 == 99:
+            line.say(b"%s frame looked 4\n%02d 0\n" % (nonce, number % 90 + 1))
+
+
 def bell_errors_without_end(line: Line) -> None:
     nonce = line.nonce.encode()
     line.say(b"\n%s begin\n%s frame ready 0\n\n" % (nonce, nonce))
@@ -282,6 +293,7 @@ ALL: dict[str, Lie] = {
     "collect-escapes": collect_escapes,
     "bell-storm": bell_storm,
     "bell-frames-without-end": bell_frames_without_end,
+    "bell-reports-without-end": bell_reports_without_end,
     "bell-errors-without-end": bell_errors_without_end,
 }
 
@@ -311,6 +323,7 @@ COMMON = [
     "collect-endless-logs",
     "collect-escapes",
     "bell-storm",
+    "bell-reports-without-end",
     "bell-errors-without-end",
 ]
 LIES = ALL if os.environ.get("LIES") == "all" else {name: ALL[name] for name in COMMON}

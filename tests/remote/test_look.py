@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.remote.frames import Reader
 from tests.remote.harness import BASH, HostUnderTest
 from tests.waiting import until
 
@@ -149,6 +150,7 @@ class Channel:
 
     def __init__(self, host: HostUnderTest, seconds: int, *more: tuple[str, str]) -> None:
         self.lines: list[str] = []
+        self.frames: list[tuple[str, bytes]] = []
         self.process = subprocess.Popen(
             BASH, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(host.env)
         )
@@ -160,8 +162,27 @@ class Channel:
 
     def _read(self) -> None:
         assert self.process.stdout
+        reader = Reader("n0nce")
         for line in self.process.stdout:
+            self.frames += reader.feed(line)
             self.lines.append(line.decode().rstrip("\n"))
+
+    def say(self, text: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
+
+    def ask(self, number: int) -> tuple[dict[str, str], int]:
+        """The report under this number: frames by name, and its exit code."""
+        begin = len(self.frames)
+        self.say(f"{number}\n")
+        until(lambda: [data for name, data in self.answers(begin) if name == "looked"])
+        *report, (_, last) = self.answers(begin)
+        assert last.split()[0] == b"%d" % number
+        return {name.removeprefix("look/"): data.decode() for name, data in report}, int(last.split()[1])
+
+    def answers(self, begin: int) -> list[tuple[str, bytes]]:
+        return [frame for frame in self.frames[begin:] if frame[0].startswith("look")]
 
     def hang_up(self) -> None:
         assert self.process.stdin
@@ -191,6 +212,43 @@ def test_the_bell_rings_at_each_transition(host: HostUnderTest):
         until(lambda: channel.lines.count(RUN) == 3)
     assert channel.lines[-1] == "n0nce end 0"
     assert host.observe().pairs("workspace")["holder"] == ""
+
+
+def test_an_open_bell_reports_when_it_is_asked(host: HostUnderTest):
+    """The same as `observe`, made after the question; the channel goes on, whatever comes of it."""
+    host.run(RUN, "true")
+    with bell(host) as channel:
+        looked = host.observe()
+        frames, code = channel.ask(7)
+        assert code == 0
+        assert set(frames) == {"workspace", "facts", "records", "live", "trash", "bell"}
+        assert frames["records"] == looked["records"]
+        assert frames["workspace"].split("now=")[0] == looked["workspace"].split("now=")[0]
+        host.root.rename(host.root.with_name("elsewhere"))
+        assert "\nid=\n" in f"\n{channel.ask(8)[0]['workspace']}\n"  # no workspace, and no error
+        host.root.write_text("no directory")
+        frames, code = channel.ask(9)
+        assert (set(frames), code) == ({"error"}, 5)
+        host.root.unlink()
+        host.root.with_name("elsewhere").rename(host.root)
+        assert channel.ask(10)[1] == 0
+        host.run("again-0123abcd-1", "true")
+        until(lambda: channel.lines.count("again-0123abcd-1") == 3)
+
+
+def test_what_is_written_into_the_bell_is_no_question(host: HostUnderTest):
+    with bell(host) as channel, (host.root / "_/bell").open("a") as file:
+        for text in ("? 7\n", "!\n", "x" * 1000 + "\n", "- \n"):
+            file.write(text)
+            file.flush()
+        until(lambda: ("bell", b"- ") in channel.frames)
+        assert not channel.answers(0)
+        file.write("in the middle of a line")
+        file.flush()
+        assert channel.ask(8)[1] == 0
+        channel.say("x\n-1\n1 2\n")  # nor is that
+        assert channel.ask(9)[1] == 0
+    assert [data for name, data in channel.answers(0) if name == "looked"] == [b"8 0", b"9 0"]
 
 
 def test_what_rang_long_ago_is_not_kept(host: HostUnderTest):

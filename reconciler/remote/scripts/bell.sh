@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# The doorbell: says when something happens here, until the caller hangs up. Who holds it open is the holder.
+# The doorbell: says when something happens here, and reports when it is asked to, until the caller hangs up. Who holds it
+# open is the holder.
 
 umask 077
 receive
 read_fields
-need stat flock tail cat
+need find stat flock tail grep readlink
 open_workspace
 [[ -d _ && -f _/bell ]] || refuse 'there is no workspace yet'
 [[ ${FIELD[ledger]-} =~ ^[0-9a-f]{8}$ && ${FIELD[seconds]-} =~ ^[1-9][0-9]{0,5}$ ]] || malformed 'ledger or seconds'
@@ -27,18 +28,40 @@ take_holder() {
   flock -w 3 8 || refuse 'the older channel does not end'
 }
 
-# Lines of the bell from an offset on, and `!` when standard input has ended.
+# Says which process reads the bell; then `- …` for what rings there, from an offset on, `? …` for what the caller asks, and
+# `!` when either has ended. Whole lines each: nothing that is written into the bell can pass for a question.
 listen() {
-  local tail reader
+  local line tail
   exec 8>&- 2>/dev/null
-  tail -c "+$1" -F _/bell &
+  exec 5< <(exec tail -c "+$1" -F _/bell 3<&-)
   tail=$!
-  cat <&3 >/dev/null &
-  reader=$!
-  trap 'kill "$tail" "$reader"; exit' TERM
-  wait "$reader"
+  printf '%s\n' "$tail"
+  {
+    while IFS= read -r -n 200 line; do printf -- '- %s\n' "$line"; done
+    printf '!\n'
+  } <&5 3<&- &
+  exec 5<&-
+  while IFS= read -r -n 200 line; do printf '? %s\n' "$line"; done <&3
   kill "$tail"
   printf '!\n'
+}
+
+# The frames of `observe` with other names, from a process of its own, which may fail; then the number that was asked with.
+look() {
+  [[ $1 =~ ^[0-9]{1,9}$ ]] || return 0
+  (
+    frame() { printf '%s frame look/%s %d\n%s\n' "$NONCE" "$1" "${#2}" "$2"; }
+    finish() { exit "$1"; }
+    exec 4<&- 8>&-
+    cd / && open_workspace && report
+  )
+  frame looked "$1 $?"
+}
+
+hang_up() {
+  kill "$listener" "$tail" 2>/dev/null
+  : >_/holder
+  finish 0
 }
 
 take_holder
@@ -51,7 +74,8 @@ size=$(stat -c %s _/bell)
 exec 4< <(listen $((size + 1)))
 listener=$!
 exec 3<&-
-trap 'kill "$listener" 2>/dev/null; : >_/holder; finish 0' TERM
+IFS= read -r -u 4 tail
+trap hang_up TERM
 frame ready ''
 SECONDS=0
 while ((SECONDS < FIELD[seconds])); do
@@ -59,13 +83,14 @@ while ((SECONDS < FIELD[seconds])); do
   IFS= read -r -t $((left < 20 ? left : 20)) -u 4 line
   case $? in
     0)
-      [[ $line == '!' ]] && break
-      frame bell "$line"
+      case $line in
+        '- '*) frame bell "${line#- }" ;;
+        '? '*) look "${line#? }" ;;
+        *) break ;;
+      esac
       ;;
     1) break ;;
     *) frame bell '' ;;
   esac
 done
-kill "$listener" 2>/dev/null
-: >_/holder
-finish 0
+hang_up
