@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -51,6 +52,7 @@ def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "tupl
     with Ledger.open(fleet.folder / "ledger.db", readonly=True) as ledger:
         world = build_world(context, fleet, ledger)
         desired, _ = fleet.wanted.read(ledger)
+    world.learn_at_hand(desired)
     hosts = [_host(desired, name) for name in names or sorted(desired.hosts)]
     only = len(desired.hosts) == 1
     try:
@@ -67,7 +69,7 @@ def check_hosts(context: Context, fleet: "Fleet", names: Sequence[str]) -> "tupl
                 ),
                 hosts,
             )
-            return desired.revision, [item for one in found for item in one]
+            return desired.revision, [replace(item, why=world.hide(item.why)) for one in found for item in one]
     finally:
         world.remote.close()
 
@@ -111,6 +113,7 @@ def reset(context: Context, name: str, yes: bool, output: str) -> int:
     with controller(context, fleet, "host reset") as world:
         desired, _ = fleet.wanted.read(world.ledger)
         host = _host(desired, name)
+        world.learn_at_hand(desired)
         only = len(desired.hosts) == 1
         if number := _hold(world, host, desired, only=only):
             ledger = world.ledger.id
@@ -139,7 +142,7 @@ def _hold(world: "World", host: "Host", desired: "Desired", *, only: bool) -> in
     ledger = world.ledger
     sight = look(world.remote, host, fleet_id=desired.fleet.id, only=only, clock=now)
     if isinstance(sight, Unseen):
-        raise PartialFailure(f"{host.name}: {sight.why}")
+        raise PartialFailure(f"{host.name}: {world.hide(sight.why)}")
     if not sight.workspace_id:
         return 0
     number, fresh = number_for(sight, ledger.id, ledger.memory().number)
@@ -147,7 +150,7 @@ def _hold(world: "World", host: "Host", desired: "Desired", *, only: bool) -> in
         return number
     ledger.number_to_take(number, fresh)
     warrant = Warrant(desired.fleet, ledger.id, number, desired.revision)
-    taken = take(world.remote, host, warrant, rename_from=sight.host_name)
+    taken = take(world.remote, host, warrant, rename_from=sight.host_name).worded(world.hide)
     if taken.holder:
         raise LeaseLost(f"{host.name}: {taken.why}")
     if taken.frames is None:

@@ -131,7 +131,7 @@ class Distant:
             cap=most(1, PORTION),
         )
         if isinstance(reply, Unknown):
-            raise Gone(f"{self._host.name} cannot be asked: {reply.why}")
+            raise Gone(f"{self._host.name} cannot be asked: {self._world.hide(reply.why)}")
         frames = dict(reply.frames)
         if reply.code != 0 or f"gone/{name}" in frames:
             raise Gone(f"{self._host.name} has nothing of {name} any more")

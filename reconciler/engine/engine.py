@@ -105,6 +105,7 @@ class Engine:
         if desired is not before:
             self._stale = True
             self.hosts.of(desired)
+            self.world.learn_at_hand(desired)
             if self.recording:
                 self.world.remember(desired, documents, self.clock())
 

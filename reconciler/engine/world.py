@@ -97,6 +97,15 @@ class World:
                 trouble = f"{problem} (where it was revoked for good: `{name}: {{gone: true}}` in secrets.yaml)"
         return trouble
 
+    def learn_at_hand(self, desired: Desired) -> None:
+        """Learn what documents give to workers, as far as no command has to be asked for it: a host may say it in an
+        error, long after it was sent."""
+        of_tasks = (secret for task in desired.tasks.values() for secret in task.secrets)
+        of_projects = (secret for project in desired.projects.values() for secret in project.secrets)
+        of_agents = (secret for agent in desired.agents.values() for secret in agent.secrets)
+        names = {secret.origin for secret in (*of_tasks, *of_projects, *of_agents)}
+        self.learn(name for name in names if not self.secrets.asks(name))
+
     def trouble_with(self, what: str, why: str) -> None:
         """Tell once why `what` cannot be read, and once (an empty `why`) that it can be again."""
         if why != self._troubles.get(what, ""):
