@@ -14,7 +14,7 @@ from benchmarks.machine import about
 from benchmarks.table import table
 
 # Modules of this package, in the order in which they run; each has `measure(scale)`.
-MEASURES: tuple[str, ...] = ("observing", "oneshot", "thousand", "latency", "idle")
+MEASURES: tuple[str, ...] = ("observing", "oneshot", "thousand", "latency", "idle", "planning")
 
 
 def main() -> int:

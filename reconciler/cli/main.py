@@ -1,5 +1,6 @@
 """The commands. Modules are imported when their command is used, so that `--help` is instant."""
 
+import gc
 import importlib
 import os
 import sys
@@ -40,6 +41,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 ANYWHERE = "Options of all commands (-C, --ref, --state-dir …) may stand anywhere: see `reconciler --help`."
+
+
+# After so many more objects than went, Python looks for those that hold only each other. Its own 700 is meant for small
+# programs: a fleet of 10,000 tasks is decided on in a third less time, and of such objects there are next to none.
+COLLECT_AFTER = 10_000
 
 
 class LazyGroup(click.Group):
@@ -94,14 +100,19 @@ def cli(ctx: click.Context, /, **settings: object) -> None:
 
 def main() -> NoReturn:
     """The `reconciler` command."""
-    _speak_anyway()
+    _prepare()
     sys.exit(guarded(cli, hoisted(sys.argv[1:])))
 
 
 def reconcile_main() -> NoReturn:
     """The `reconcile` command: `reconciler reconcile` by a name of its own."""
-    _speak_anyway()
+    _prepare()
     sys.exit(guarded(cli, hoisted(["reconcile", *sys.argv[1:]])))
+
+
+def _prepare() -> None:
+    gc.set_threshold(COLLECT_AFTER)
+    _speak_anyway()
 
 
 def _speak_anyway() -> None:
