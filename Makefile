@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types layers shell audit unit chaos fuzz hostile faults races real-agents install system hosts
-.PHONY: clean crashes soak bench bench-quick bench-tools
+.PHONY: clean crashes soak bench bench-quick bench-counts bench-plots bench-tools
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -12,7 +12,7 @@ help: ## Show what there is to make
 demo: $(VENV)/.installed ## Converge the quickstart fleet on this machine, and show it
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
 
-test: system $(VENV)/.installed lint types layers shell audit unit ## Lint, types, layers, shellcheck, advisories and all tests
+test: system $(VENV)/.installed lint types layers shell audit bench-counts unit ## Lint, types, layers, shellcheck, advisories and all tests
 
 $(VENV)/.installed: pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -82,6 +82,9 @@ bench: bench-tools ## Measure everything beside its peers, in one table (root): 
 
 bench-quick: bench-tools ## The same with smaller sizes
 	@PYTHONPATH= $(BIN)/python -m benchmarks --quick $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
+bench-counts: $(VENV)/.installed ## Count processes, bytes and function calls instead of seconds; KEEP=1 writes them down
+	@PYTHONPATH= $(BIN)/python -m benchmarks.counts $(if $(KEEP),--keep)
 
 bench-tools: system .cache/peers/.installed ## Install what is measured beside us: ansible and pyinfra, and Slurm (as root on Debian)
 	@bash benchmarks/system.sh

@@ -14,7 +14,7 @@ from benchmarks.machine import about
 from benchmarks.table import table
 
 # Modules of this package, in the order in which they run; each has `measure(scale)`.
-MEASURES: tuple[str, ...] = ("observing", "oneshot", "thousand", "latency", "idle", "planning")
+MEASURES: tuple[str, ...] = ("observing", "oneshot", "thousand", "latency", "idle", "planning", "reading", "startup")
 
 
 def main() -> int:

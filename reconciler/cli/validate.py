@@ -57,13 +57,7 @@ def _with_signature(context: Context, repository: "Repository", loaded: "Loaded"
     """Where commits have to be signed: a warning when this one is not, by whom the commit before it allows.
 
     A warning, for what is validated is often a proposal, and it is the merge of it that gets signed."""
-    from dataclasses import replace
-
     from reconciler.cli.pins import pinned_signers
-    from reconciler.load.documents import Parser
-    from reconciler.load.fleet import signers_at
-    from reconciler.model.problem import Problem, Severity
-    from reconciler.verify.trust import proposed, who
 
     fleet = next((document for document in loaded.documents if document.kind == "Fleet"), None)
     pinned = pinned_signers(context)
@@ -73,6 +67,13 @@ def _with_signature(context: Context, repository: "Repository", loaded: "Loaded"
     if revision is None:
         click.echo("note: files that are not committed have no signature: nothing was verified", err=True)
         return loaded
+    from dataclasses import replace
+
+    from reconciler.load.documents import Parser
+    from reconciler.load.fleet import signers_at
+    from reconciler.model.problem import Problem, Severity
+    from reconciler.verify.trust import proposed, who
+
     if pinned:
         why = who(repository, revision, pinned)[1]
     else:

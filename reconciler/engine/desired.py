@@ -1,6 +1,5 @@
 """What the fleet repository asks for now: the newest commit, loaded once, and what git says of older ones."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -66,7 +65,7 @@ class Wanted:
         head = self.repository.resolve(self.ref)
         if known is not None and self._read == (head, ledger.verified()) and not self.worktree:
             return known, ()
-        remembered = {slot: Document.from_json(json.loads(text)) for slot, text in ledger.documents().items()}
+        remembered = ledger.documents()
         self._read, refusal = ("", ""), None
         if self.worktree:
             loaded = load_worktree(self.repository, self.parser, remembered)

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.load.documents import Document, Parser, Slot
+from reconciler.load.documents import Parser, Slot
 from reconciler.load.fleet import Loaded, load, signers_at
 from reconciler.load.git import Repository
 from reconciler.model.trust import Refusal, Signer
 from reconciler.record.ledger import Ledger
 from reconciler.verify.trust import Record, follow, meet
 
-Remembered = Mapping[Slot, Document]
+Remembered = Mapping[Slot, str]  # documents, as the ledger has them
 
 
 class Refused(ReconcilerError):

@@ -33,13 +33,15 @@ class World:
     trouble: Callable[[str], None] = lambda text: None
     holds: Callable[[], bool] = lambda: True  # whether the state folder is still the one that was claimed
     _invalid: tuple[str, ...] = ()
+    _remembered: frozenset[Document] = frozenset()  # what the ledger has, so that a commit costs what it changes
     _learned: set[str] = field(default_factory=set)
     _troubles: dict[str, str] = field(default_factory=dict)  # what cannot be read -> why, as it was told
 
     def remember(self, desired: Desired, documents: Sequence[Document], now: float) -> None:
         """A commit was taken up: its good documents are what a later bad file falls back to."""
-        good = {document.slot: json.dumps(document.to_json()) for document in documents}
-        self.ledger.remember_documents(good)
+        fresh = (document for document in documents if document not in self._remembered)
+        self.ledger.remember_documents({document.slot: json.dumps(document.to_json()) for document in fresh})
+        self._remembered = frozenset(documents)
         self.ledger.tasks_seen(desired, now)
         self.ledger.drains([name for name, host in desired.hosts.items() if host.drain], now)
         invalid = tuple(f"{p.file}:{p.line}: {p.message}" for p in desired.problems if p.severity is Severity.ERROR)

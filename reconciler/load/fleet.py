@@ -12,6 +12,7 @@ from reconciler.load.git_command import RepositoryError
 from reconciler.load.git_objects import Entry
 from reconciler.load.history import History, Read, last_fit, last_good, last_readable
 from reconciler.load.ignore import ignored
+from reconciler.load.remembered import Remembered
 from reconciler.load.resolve import resolve
 from reconciler.load.signers import signers
 from reconciler.load.templates import templates
@@ -45,9 +46,9 @@ class _Version:
 
 
 def load(
-    repository: Repository, commit: str, parser: Parser, remembered: Mapping[Slot, Document] | None = None
+    repository: Repository, commit: str, parser: Parser, remembered: Mapping[Slot, Document | str] | None = None
 ) -> Loaded:
-    """Take a commit id and the good documents that the ledger remembers, and return what the commit says.
+    """Take a commit id and the good documents that the ledger remembers (or their texts); return what the commit says.
 
     Raises RepositoryError when the repository itself cannot be read."""
     version = _Version(
@@ -61,7 +62,9 @@ def load(
     return _load(version, parser, remembered or {})
 
 
-def load_worktree(repository: Repository, parser: Parser, remembered: Mapping[Slot, Document] | None = None) -> Loaded:
+def load_worktree(
+    repository: Repository, parser: Parser, remembered: Mapping[Slot, Document | str] | None = None
+) -> Loaded:
     """As `load`, for the files of the work tree as they are now; `revision` is the commit below them, if any."""
     entries, contents = repository.worktree_files()
     try:
@@ -96,8 +99,8 @@ def signers_at(repository: Repository, commit: str, parser: Parser) -> tuple[Sig
     return signers(found.spec) if found else None
 
 
-def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) -> Loaded:
-    remembered = {key(slot): document for slot, document in ledger.items()}
+def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document | str]) -> Loaded:
+    remembered = Remembered(ledger)
     ignoring = ignored(version.entries, version.prefix, version.read, version.history, parser)
     selection = select(version.entries, version.prefix, ignoring.left_out)
     files = parser.parse([(entry.path, entry.blob) for entry in selection.files], version.read)
@@ -124,7 +127,7 @@ def _load(version: _Version, parser: Parser, ledger: Mapping[Slot, Document]) ->
     unfit = {slot: gathered.good[slot] for slot in sorted(resolved.unfit - remembered.keys())}
     earlier = last_fit(unfit, version.history, lambda commit: _fit(version, commit), parser)
     if earlier:
-        remembered |= earlier
+        remembered = remembered | earlier
         resolved = resolve(gathered.good, reasons, stands, remembered, complete, parser, own)
     own.finish()
     problems = _problems(version, selection, files, [*gathered.complaints, *resolved.complaints])

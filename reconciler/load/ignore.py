@@ -1,11 +1,12 @@
-"""What `.reconcilerignore` leaves out; one that is wrong now stands as it was, so that nothing begins that it hid."""
+"""What `.reconcilerignore` leaves out; one that is wrong now stands as it was, so that nothing begins that it hid.
+
+Pathspec is imported only when there is such a file.
+"""
 
 import re
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
-
-from pathspec import GitIgnoreSpec
 
 from reconciler.load.documents import MOST_PROBLEMS, Parser
 from reconciler.load.excerpt import excerpt
@@ -55,6 +56,8 @@ def ignored(entries: Sequence[Entry], prefix: str, read: Read, history: History,
 
 def understood(path: str, data: bytes) -> Ignored:
     """Take the path and bytes of a `.reconcilerignore`; return its patterns but for those that mean nothing."""
+    from pathspec import GitIgnoreSpec
+
     try:
         lines = text(data).splitlines()
     except Unread as why:
@@ -73,6 +76,8 @@ def understood(path: str, data: bytes) -> Ignored:
 
 def _trouble(line: str) -> str:
     """Why a line is no pattern; empty when it is one. Stars are counted: to look for many takes for ever."""
+    from pathspec import GitIgnoreSpec
+
     if not line.strip() or line.startswith("#"):
         return ""
     names = line.split("/")

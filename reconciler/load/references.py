@@ -34,7 +34,7 @@ def unknown(found: Mapping[str, Task], hosts: Collection[str], names: Collection
 def cycles(found: Mapping[str, Task]) -> list[Reference]:
     """Take the good tasks and return which of them wait for each other; every task of a cycle is bad."""
     wrong = []
-    for cycle in circles({name: task.depends_on for name, task in found.items()}):
+    for cycle in circles({name: task.depends_on for name, task in found.items() if task.depends_on}):
         index = found[cycle[0]].depends_on.index(cycle[1 % len(cycle)])
         message = f"tasks wait for each other: {' → '.join((*cycle, cycle[0]))}"
         complaint = Complaint(("spec", "dependsOn", index), message, "remove one of these dependencies")
