@@ -35,7 +35,9 @@ def complaining(tmp_path: Path) -> Iterator[Fleet]:
         fleet.write("hosts/h1.yaml", host.host_yaml(minFree="1MiB"))
         fleet.task("tells", "sleep 600", secrets=["TOKEN"])
         fleet.commit()
-        until(lambda: fleet.run("reconcile") and [run["phase"] for run in runs(fleet).values()] == ["Running"])
+        until(
+            lambda: fleet.run("reconcile") and [run["phase"] for run in runs(fleet).values()] == ["Running"], timeout=60
+        )
         complaint = f"cat >/dev/null & echo 'bash: line 7: {VALUE}: command not found' >&2; exit 1"
         line = f'restrict,command="{complaint}" {public(tmp_path / "id")}\n'
         (host.folder / "authorized_keys").write_text(line)
