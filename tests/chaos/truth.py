@@ -72,14 +72,11 @@ def judge_diary(truth: Truth) -> None:
     """At most once; nothing again that has succeeded; never two of a task by what they said themselves."""
     entries = sorted(truth.entries(), key=lambda entry: entry.at)
     first: dict[str, Entry] = {}
-    open_now: dict[str, Entry] = {}
     succeeded = {
         run.rsplit("-", 1)[0]: (seen, run) for (_, run), (text, seen) in truth.results.items() if "=succ" in text
     }
     for entry in entries:
         if entry.sign == "-":
-            if (other := open_now.get(entry.task)) and other.run == entry.run:
-                del open_now[entry.task]
             continue
         before = first.setdefault(entry.run, entry)
         if before is not entry:
@@ -93,15 +90,23 @@ def judge_diary(truth: Truth) -> None:
                 truth.excused.add(entry.run)
             else:
                 truth.violation(f"{entry.run} began on {entry.host} at {entry.at:.1f} although {run} had succeeded")
-        open_now[entry.task] = entry
-    ends = {entry.run: entry.at for entry in entries if entry.sign == "-"}
-    by_task: dict[str, list[Entry]] = defaultdict(list)
-    for entry in first.values():
-        by_task[entry.task].append(entry)
-    for task, starts in by_task.items():
-        for one, other in itertools.pairwise(starts):
-            if task not in truth.overlaps and ends.get(one.run, 0) > other.at:
+    for task, executions in _executions(entries).items():
+        for (one, end), (other, _) in itertools.pairwise(executions):
+            if task not in truth.overlaps and end > other.at:
                 truth.violation(f"{other.run} began on {other.host} while {one.run} lived on {one.host}")
+
+
+def _executions(entries: list[Entry]) -> dict[str, list[tuple[Entry, float]]]:
+    """Task -> the beginnings in the diary, each with when that execution said it ends (0 for one that could not)."""
+    found: dict[str, list[tuple[Entry, float]]] = defaultdict(list)
+    for entry in entries:
+        of_task = found[entry.task]
+        if entry.sign == "+":
+            of_task.append((entry, 0.0))
+        else:
+            last = next(n for n in reversed(range(len(of_task))) if of_task[n][0].run == entry.run)
+            of_task[last] = of_task[last][0], entry.at
+    return found
 
 
 class Witness(threading.Thread):
