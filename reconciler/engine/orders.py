@@ -40,6 +40,7 @@ class Orders:
         self._operations = operations
         self._tried: set[tuple[str, str, str]] = set()
         self._failed: dict[str, int] = {}  # change or task -> times
+        self._refusals: dict[str, str] = {}  # change or task -> what its host said last
         self.answers = Answers(world, operations, monotonic)
         self._launches = Launches(world, wanted, self.answers)
         self.launched: set[str] = set()  # tasks, in a single cycle
@@ -49,6 +50,7 @@ class Orders:
         self._tried.clear()
         if len(self._failed) > MOST_REMEMBERED:  # of what is long gone; it only costs a few more rounds of patience
             self._failed.clear()
+            self._refusals.clear()
         self._launches.lacking.clear()
         self.answers.again()
 
@@ -171,6 +173,7 @@ class Orders:
             change = outcome.change
             if outcome.answer is Answer.OK:
                 self._failed.pop(_key(change), None)
+                self._refusals.pop(_key(change), None)
                 if change.action is Action.LAUNCH:
                     ledger.accepted(change.run, now)
                 elif change.action is Action.CANCEL:
@@ -180,6 +183,7 @@ class Orders:
                         ledger.cleaned(change.run, now)
                     self._world.tell([_event(EventType.CLEANED, change, now)])
             elif outcome.answer is Answer.FAILED:
+                self._tell_refusal(outcome, now)
                 if change.action is Action.LAUNCH:
                     ledger.refused(change.run, now)
                     self._tried.add(("task", change.task, ""))
@@ -191,6 +195,13 @@ class Orders:
                 self._tried.add(("task" if again else "unknown", change.task, ""))
             done.append(outcome)
         return done
+
+    def _tell_refusal(self, outcome: Outcome, now: float) -> None:
+        """Why a host did not do what it was asked to; once for as long as it says the same."""
+        key = _key(outcome.change)
+        if self._refusals.get(key) != outcome.note:
+            self._refusals[key] = outcome.note
+            self._world.tell([replace(_event(EventType.REFUSED, outcome.change, now), why=outcome.note)])
 
     def hopeless(self, change: Change) -> bool:
         """It has failed three rounds in a row: waiting longer is no use."""

@@ -146,6 +146,7 @@ class EventType(StrEnum):
     """The words of `events --type`."""
 
     LAUNCHED = "launched"
+    REFUSED = "refused"
     STARTED = "started"
     ENDED = "ended"
     BLOCKED = "blocked"

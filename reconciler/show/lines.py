@@ -12,6 +12,7 @@ _STYLES = {
     EventType.ENDED: "good",
     EventType.SEEN: "good",
     EventType.FAILED: "bad",
+    EventType.REFUSED: "bad",
     EventType.LOST: "bad",
     EventType.INVALID: "bad",
     EventType.HELD: "bad",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.fleet import Fleet
+from tests.e2e.hosts import events
 from tests.machines.cluster import Cluster
 from tests.machines.machine import Machine
 from tests.waiting import until
@@ -216,6 +217,10 @@ def test_a_full_disk(fleet: Fleet, cluster: Cluster) -> None:
     fleet.commit()
     failed = fleet.run("reconcile")
     assert failed.returncode == 3, failed.stdout + failed.stderr
+    [refused] = events(fleet, "refused")
+    assert (refused["task"], refused["host"]) == ("waits", machine.name)
+    assert "see the disk" in refused["why"]
+    assert refused["why"] in fleet.run("describe", "task", "waits", check=0).stdout
     (machine.home / "big").unlink()
     fleet.reconcile()
     assert set(fleet.phases().values()) == {"Succeeded"}
