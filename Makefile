@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types layers shell audit unit chaos fuzz hostile faults races real-agents install system hosts
-.PHONY: clean crashes soak bench bench-quick bench-counts bench-plots bench-tools
+.PHONY: clean crashes soak bench bench-quick bench-counts bench-page bench-plots bench-tools
 
 help: ## Show what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -85,6 +85,17 @@ bench-quick: bench-tools ## The same with smaller sizes
 
 bench-counts: $(VENV)/.installed ## Count processes, bytes and function calls instead of seconds; KEEP=1 writes them down
 	@PYTHONPATH= $(BIN)/python -m benchmarks.counts $(if $(KEEP),--keep)
+
+bench-page: $(VENV)/.installed ## Put the figures of benchmarks/figures.json into docs/performance.md
+	@PYTHONPATH= $(BIN)/python -m benchmarks.page
+
+bench-plots: .cache/plots/.installed ## Draw how costs grow, from benchmarks/figures.json
+	@PYTHONPATH= .cache/plots/bin/python -m benchmarks.plots
+
+.cache/plots/.installed: benchmarks/plots.txt
+	@test -x .cache/plots/bin/python || $(PYTHON) -m venv .cache/plots
+	@.cache/plots/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/plots.txt
+	@touch $@
 
 bench-tools: system .cache/peers/.installed ## Install what is measured beside us: ansible and pyinfra, and Slurm (as root on Debian)
 	@bash benchmarks/system.sh

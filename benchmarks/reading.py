@@ -17,6 +17,7 @@ from reconciler.model.desired import Desired
 from reconciler.record.ledger import Ledger
 from tests.load.repositories import Work
 
+LARGEST = 10_000  # files, as many as a fleet may have; of that size are the goals
 PEER = "ruamel round trip"
 
 
@@ -25,7 +26,7 @@ def measure(scale: Scale) -> Iterator[Figure]:
     before = gc.get_threshold()
     gc.set_threshold(COLLECT_AFTER)  # as the command does
     try:
-        largest = scale.pick(10_000, 1_000)
+        largest = scale.pick(LARGEST, LARGEST // 10)
         for files in (largest // 10, 3 * largest // 10, largest):
             yield from read(files, scale, alone=files < largest)
     finally:
@@ -33,17 +34,17 @@ def measure(scale: Scale) -> Iterator[Figure]:
 
 
 def read(files: int, scale: Scale, *, alone: bool) -> Iterator[Figure]:
-    """Takes a number of files; gives the figures of a fleet of that size. `alone`: without goals and others."""
+    """Takes a number of files; gives the figures of a fleet of that size. `alone`: beside nothing."""
     with repository_of(files) as work, Ledger.open(work.path.parent / "ledger.db") as ledger:
         wanted = opened(work)
         first = [timed(lambda: opened(work).read(ledger))() for _ in range(scale.pick(5, 2))]
         known, documents = wanted.read(ledger)
         ledger.remember_documents({document.slot: json.dumps(document.to_json()) for document in documents})
         others = {} if alone else {PEER: (round_trip(work, files),)}
-        goals = () if alone else (Goal(6.0 * files / 10_000),)
+        goals = (Goal(6.0),) if files == LARGEST else ()
         yield Figure(8, f"first read of {files:,} files", "s", tuple(first), others, goals, key=f"read-{files}")
         again = edits(work, wanted, ledger, known, scale.pick(20, 10))
-        goals = () if alone else (Goal(0.3 * files / 10_000),)
+        goals = (Goal(0.3),) if files == LARGEST else ()
         yield Figure(8, f"one of {files:,} files changed", "s", again, others, goals, key=f"reread-{files}")
 
 
