@@ -2,7 +2,7 @@
 
 from reconciler.decide.core import decide, without_launches
 from reconciler.decide.doubt import doubt
-from reconciler.decide.hosts import former_places
+from reconciler.decide.hosts import former_places, same_books
 from reconciler.decide.programs import wanted_programs
 
-__all__ = ["decide", "doubt", "former_places", "wanted_programs", "without_launches"]
+__all__ = ["decide", "doubt", "former_places", "same_books", "wanted_programs", "without_launches"]

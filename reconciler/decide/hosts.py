@@ -44,6 +44,19 @@ def former_places(desired: Desired, memory: Memory) -> Mapping[str, Host]:
     return {key: _as_host(desired, memory, place) for key, place in _former(desired, memory).items()}
 
 
+def same_books(old: Memory, new: Memory) -> bool:
+    """Takes two states of one ledger; returns whether `former_places` is the same for both.
+
+    It mostly is: an answer changes when its host was last seen.
+    """
+    if old is new:
+        return True
+    if old.runs is not new.runs or old.hosts.keys() != new.hosts.keys():
+        return False
+    pairs = ((kept, new.hosts[key]) for key, kept in old.hosts.items())
+    return all(a.place == b.place and a.gone == b.gone and a.reach == b.reach for a, b in pairs)
+
+
 def spots(desired: Desired, observed: Observed, memory: Memory) -> dict[str, Spot]:
     """Takes what one cycle knows of hosts; returns a Spot per declared, former and otherwise observed key."""
     former = _former(desired, memory)
@@ -83,7 +96,7 @@ def _former(desired: Desired, memory: Memory) -> dict[str, Place]:
     named |= {kept.place.door for kept in memory.hosts.values() if kept.gone}
     known = {kept.place.workspace_id for kept in memory.hosts.values() if kept.place.door in named} - {""}
     books = _sorted(kept.place for kept in memory.hosts.values())
-    books += _sorted(run.place for run in memory.runs.values() if on_books(run))
+    books += _sorted({run.place for run in memory.runs.values() if on_books(run)})
     found: dict[str, Place] = {}
     for place in books:
         if place.door in named or place.workspace_id in known:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.act.apply import Applied
-from reconciler.decide import doubt, former_places, wanted_programs
+from reconciler.decide import doubt, former_places, same_books, wanted_programs
 from reconciler.engine.denials import Denials
 from reconciler.engine.events import Acted, Looked, Took
 from reconciler.engine.operations import Operations
@@ -66,7 +66,7 @@ class Hosts:
     def all(self) -> dict[str, Host]:
         """The hosts of the fleet, and the places on the books that no Host names any more."""
         desired, memory = self._desired, self._world.ledger.memory()
-        if self._all is None or self._all[0] is not desired or self._all[1] is not memory:
+        if self._all is None or self._all[0] is not desired or not same_books(self._all[1], memory):
             self._all = desired, memory, {**desired.hosts, **former_places(desired, memory)}
         return self._all[2]
 

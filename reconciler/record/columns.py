@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from reconciler.model.host import Facts, Place, Reach, Transport
@@ -201,9 +201,9 @@ def host_to_row(key: str, record: HostRecord) -> tuple[Any, ...]:
         safe(host.stuck),
         host.gone,
         safe(record.unseen),
-        json.dumps({key: _figure(value) for key, value in asdict(record.facts).items()}),
+        json.dumps({key: _figure(value) for key, value in _values(record.facts).items()}),
         record.row,
-        json.dumps(asdict(host.reach), sort_keys=True) if host.reach else None,
+        json.dumps(_values(host.reach), sort_keys=True) if host.reach else None,
     )
 
 
@@ -229,7 +229,7 @@ def task_from_row(row: tuple[Any, ...]) -> tuple[str, TaskRecord]:
 
 def task_row_to_json(row: TaskRow) -> str:
     """A row of `get tasks` as text."""
-    return json.dumps(asdict(row), sort_keys=True)
+    return json.dumps(_values(row), sort_keys=True)
 
 
 def task_row_from_json(text: str) -> TaskRow:
@@ -277,6 +277,11 @@ def _reach(text: str | None) -> Reach | None:
 def _time(at: float | None) -> float | None:
     """A time or another figure; a garbled report may say `nan`, which no comparison survives."""
     return at if at is not None and math.isfinite(at) else None
+
+
+def _values(record: Facts | Reach | TaskRow) -> dict[str, object]:
+    """By field; `asdict` would copy everything in it, only to be written down."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _figure(value: object) -> object:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from reconciler.model.memory import Memory, RunMemory, TaskMemory
+from reconciler.model.memory import HostMemory, Memory, RunMemory, TaskMemory
 from reconciler.record import columns
 from reconciler.record.database import Database, damaged
 from reconciler.record.records import HostRecord, RunRecord, TaskRecord
@@ -33,7 +33,9 @@ class Held:
         self._tasks: dict[str, TaskRecord] | None = None
         self._revisions: frozenset[str] | None = None
         self._memory: Memory | None = None
+        self._host_memories: Mapping[str, HostMemory] | None = None
         self._run_memories: Mapping[str, RunMemory] | None = None
+        self._task_memories: Mapping[str, TaskMemory] | None = None
         self._left: dict[str, set[str]] | None = None
 
     def drop(self) -> None:
@@ -99,18 +101,22 @@ class Held:
         return frozenset(self._left.get(workspace_id, ()))
 
     def memory(self) -> Memory:
-        """A frozen view; the same object until something changes."""
+        """A frozen view; the same object until something changes, and of hosts, runs and tasks what did not."""
         if self._memory is None:
+            if self._host_memories is None:
+                self._host_memories = MappingProxyType({key: record.memory for key, record in self.hosts.items()})
             if self._run_memories is None:
                 self._run_memories = MappingProxyType({name: record.memory for name, record in self.runs.items()})
+            if self._task_memories is None:
+                self._task_memories = MappingProxyType({name: _task(record) for name, record in self.tasks.items()})
             self._memory = Memory(
                 ledger=self.meta["ledger"],
                 number=int(self.meta.get("number", "0")),
                 epoch=int(self.meta.get("epoch", "0")),
                 whole=self.meta.get("whole") == "1",
-                hosts=MappingProxyType({key: record.memory for key, record in self.hosts.items()}),
+                hosts=self._host_memories,
                 runs=self._run_memories,
-                tasks=MappingProxyType({name: _task(record) for name, record in self.tasks.items()}),
+                tasks=self._task_memories,
             )
         return self._memory
 
@@ -149,13 +155,13 @@ class Held:
         connection.execute(_PUT_HOST, row)
         _, hosts[key] = columns.host_from_row(row, self._places)
         self.loose.discard(key)
-        self._memory = None
+        self._memory = self._host_memories = None
 
     def hold_host(self, key: str, record: HostRecord) -> None:
         """Change one place in memory; the next flush writes it."""
         self.hosts[key] = record
         self.loose.add(key)
-        self._memory = None
+        self._memory = self._host_memories = None
 
     def remove_host(self, connection: sqlite3.Connection, key: str) -> None:
         """Forget one place."""
@@ -163,21 +169,21 @@ class Held:
         connection.execute("DELETE FROM hosts WHERE key = ?", (key,))
         hosts.pop(key, None)
         self.loose.discard(key)
-        self._memory = None
+        self._memory = self._host_memories = None
 
     def put_task(self, connection: sqlite3.Connection, name: str, record: TaskRecord) -> None:
         """Write one task."""
         tasks = self.tasks
         connection.execute(_PUT_TASK, columns.task_to_row(name, record))
         tasks[name] = record
-        self._memory = None
+        self._memory = self._task_memories = None
 
     def remove_task(self, connection: sqlite3.Connection, name: str) -> None:
         """Forget one task."""
         tasks = self.tasks
         connection.execute("DELETE FROM tasks WHERE name = ?", (name,))
         tasks.pop(name, None)
-        self._memory = None
+        self._memory = self._task_memories = None
 
     def put_revision(self, connection: sqlite3.Connection, revision: str, now: float) -> None:
         """Note a commit as acted on, as the newest one."""
