@@ -97,6 +97,7 @@ class Requests:
         except ReconcilerError as problem:
             request.replier.reply({"error": str(problem), "code": int(problem.exit), "name": problem.name})
             return
+        engine.hosts.ask_anybody()
         engine.round()
         tally = Tally(waiting=request.wait, selector=request.selector)
         engine.tallies.append(tally)

@@ -109,3 +109,17 @@ def test_another_daemon_elsewhere_is_told_who_holds_the_fleet(on_machines: OnMac
             second.says("ended two")
             assert second.end() == 0
         assert Path(machines[0].home / ".reconciler/_/holder").read_text() == ""
+
+
+def test_a_host_that_refused_the_login_is_asked_again_when_somebody_calls_reconcile(on_machines: OnMachines) -> None:
+    fleet, machines = on_machines(1)
+    keys = machines[0].folder / "authorized_keys"
+    allowed = keys.read_text()
+    keys.write_text("")
+    fleet.task("one", "true")
+    fleet.commit()
+    with Watch(fleet) as watch:
+        watch.says("unseen box1: permission denied")
+        keys.write_text(allowed)
+        assert fleet.run("reconcile", "--wait", check=0).stdout
+        assert fleet.phases() == {"one": "Succeeded"}
