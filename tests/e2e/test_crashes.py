@@ -2,7 +2,7 @@
 
 Two hosts, and work of every kind: it succeeds, fails and is tried again, is cancelled, edited, followed up and deleted.
 A pass of the whole story without a kill tells how many boundaries there are. CI takes a few of them, the same each time;
-`make crashes` takes all, and prints how many were met.
+`make crashes` takes all or as many as you like, and prints how many were met.
 """
 
 import os
@@ -147,7 +147,7 @@ def test_killed_at_every_boundary(story: Callable[[int], Story], capsys: pytest.
     whole.tell()
     whole.judge()
     boundaries = len(whole.passed())
-    every = 1 if os.environ.get("CRASHES") == "all" else max(1, boundaries // IN_CI)
+    every = max(1, boundaries // int(os.environ.get("CRASHES", IN_CI)))
     covered, names, began = 0, set[str](), time.monotonic()
     for at in range(every // 2 + 1, boundaries + 1, every):
         one = story(at)
