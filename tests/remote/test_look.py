@@ -90,6 +90,35 @@ def test_ages_and_sizes(host: HostUnderTest):
     assert int(answer["bell"]) == 3 * len(f"{RUN}\n")
 
 
+def test_the_locks_of_many_runs_are_all_told(host: HostUnderTest):
+    """Held, free, and one that is no lock at all, however many processes it takes to know."""
+    names = [f"build{number}-0123abcd-1" for number in range(4)]
+    for name in names:
+        assert host.launch(name, "sleep 60") == "accepted"
+    try:
+        until(lambda: all(host.record(name, "started") for name in names))
+        assert {line.split()[0]: line.split()[1] for line in host.observe()["live"].splitlines()} == {
+            f"_/runs/{name}": "held" for name in names
+        }
+        (host.directory(names[0]) / "lock").rename(host.directory(names[0]) / "other")
+        (host.directory(names[1]) / "lock").rename(host.directory(names[1]) / "other")
+        (host.directory(names[1]) / "lock").symlink_to("other")
+        (host.directory(names[2]) / "lock").rename(host.directory(names[2]) / "other")
+        (host.directory(names[2]) / "lock").write_text("")
+        lines = dict(line.rsplit(" ", 1) for line in host.observe()["live"].splitlines())
+        assert {line.split()[0].split("/")[-1]: line.split()[1] for line in lines} == {
+            **dict.fromkeys(names[:3], "free"),
+            names[3]: "held",
+        }
+    finally:
+        for name in names:
+            (host.directory(name) / "lock").unlink(missing_ok=True)
+            if (host.directory(name) / "other").exists():
+                (host.directory(name) / "other").rename(host.directory(name) / "lock")
+            host.operate("cancel", name, why="over")
+            host.result(name)
+
+
 # --- collect
 
 
@@ -135,6 +164,16 @@ def test_odd_files_are_not_collected(host: HostUnderTest):
     os.mkfifo(run / "stdout.log")
     (run / "answer.json").symlink_to("/etc/passwd")
     assert host.call("collect", [("run", f"_/runs/{RUN}"), ("limit", "9")]).frames == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 65_537])
+@pytest.mark.parametrize("text", [b"x", b"\0", b"\n", b"\xff"])
+def test_what_is_collected_is_there_to_the_byte(host: HostUnderTest, size: int, text: bytes):
+    """However it is read."""
+    host.run(RUN, "true")
+    (host.directory(RUN) / "stdout.log").write_bytes(b"ab" + text * size)
+    frames = dict(host.call("collect", [("run", f"_/runs/{RUN}"), ("limit", "100000")]).frames)
+    assert frames[f"stdout/{RUN}"] == b"ab" + text * size
 
 
 @pytest.mark.parametrize("path", ["/etc", "_/runs/..", "_/runs/a/b", "_/done/x"])

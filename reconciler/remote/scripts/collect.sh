@@ -1,10 +1,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # Hands over what ended or running runs have said. It writes nothing.
 
-# A frame with SIZE bytes of a file from an offset; a file that shrinks meanwhile is filled up with zero bytes.
+# A frame with SIZE bytes of a file from an offset; a file that shrinks meanwhile is filled up with zero bytes. What is short
+# and has no such byte costs no process.
 slice() {
+  local text=
   printf '%s frame %s %d\n' "$NONCE" "$1" "$4"
-  (($4)) && { tail -c "+$(($3 + 1))" -- "$2" && cat /dev/zero; } 2>/dev/null | head -c "$4"
+  (($3 || $4 > 65536)) || { IFS= read -r -N "$4" text <"$2"; } 2>/dev/null
+  if (($4 && ${#text} == $4)); then
+    printf %s "$text"
+  elif (($4)); then
+    { tail -c "+$(($3 + 1))" -- "$2" && cat /dev/zero; } 2>/dev/null | head -c "$4"
+  fi
   printf '\n'
 }
 

@@ -41,7 +41,7 @@ receive() {
     echo "reconciler: the payload is larger than $LARGEST bytes" >&2
     exit 65
   fi
-  NONCE=${BASH_REMATCH[1]} LENGTH=$((10#${BASH_REMATCH[2]})) AT=0 PAYLOAD=
+  NONCE=${BASH_REMATCH[1]} LENGTH=$((10#${BASH_REMATCH[2]})) AT=0 PAYLOAD='' PIECE=''
   # `read` costs a system call a byte, `head` a process.
   if ((LENGTH > 1024)); then
     PAYLOAD=$(head -c "$LENGTH" <&3; printf .)
@@ -53,17 +53,26 @@ receive() {
   ((${#PAYLOAD} == LENGTH)) || finish 65
 }
 
-# Sets KEY and VALUE to the next field of the payload; fails at its end.
+# Sets KEY and VALUE to the next field of the payload; fails at its end. Whatever is cut out of a long text costs bash the
+# whole text, so short fields are cut out of PIECE, the part of the payload that begins at AT.
 next_field() {
   local line size
   ((AT < LENGTH)) || return 1
-  line=${PAYLOAD:AT:200}
+  ((${#PIECE} >= 200)) || PIECE=${PAYLOAD:AT:4096}
+  line=${PIECE:0:200}
   line=${line%%"$NL"*}
   [[ $line =~ ^([A-Za-z0-9_.-]+)\ ([0-9]{1,9})$ ]] || malformed "at byte $AT"
   KEY=${BASH_REMATCH[1]} size=$((10#${BASH_REMATCH[2]}))
-  VALUE=${PAYLOAD:AT+${#line}+1:size}
   ((AT += ${#line} + size + 2))
-  ((AT <= LENGTH)) && [[ ${PAYLOAD:AT-1:1} == "$NL" ]] || malformed "at byte $AT"
+  if ((${#line} + size + 2 <= ${#PIECE})); then
+    VALUE=${PIECE:${#line}+1:size}
+    PIECE=${PIECE:${#line}+1+size}
+  else
+    VALUE=${PAYLOAD:AT-size-1:size}
+    PIECE=${PAYLOAD:AT-1:4096}
+  fi
+  ((AT <= LENGTH)) && [[ ${PIECE:0:1} == "$NL" ]] || malformed "at byte $AT"
+  PIECE=${PIECE:1}
   # Behind a gate (gate.sh) not every value may come in.
   if declare -F admit >/dev/null; then admit; fi
 }
@@ -130,6 +139,18 @@ find_places() {
   done
   return 0
 }
+
+# Adds to LOCKED those of these run directories whose lock the kernel lists as held: one process asks for all of them.
+find_locked() {
+  local text='' device inode place key
+  local -a files=()
+  for place; do [[ -f $place/lock && ! -L $place/lock ]] && files+=("$place/lock"); done
+  IFS= read -r -d '' text </proc/locks
+  while read -r device inode place; do
+    printf -v key '%02x:%02x:%d' $((device >> 8 & 0xfff)) $((device & 0xff | device >> 12 & 0xfff00)) "$inode"
+    [[ $text =~ :\ FLOCK\ +ADVISORY\ +WRITE\ +[0-9]+\ +$key\  ]] && LOCKED[${place%/lock}]=1
+  done < <(exec stat -c '%d %i %n' -- "${files[@]}")
+} 2>/dev/null
 
 # Sets LOCK to held, free or unknown. Free is also where no lock was ever made, or where a worker has put something else.
 lock_state() {

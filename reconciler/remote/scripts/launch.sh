@@ -9,7 +9,7 @@ launch() {
     reply "failed ${WHY:-the folder of the project cannot be made: see the disk and its inodes}"
     return
   fi
-  if ! WHY=$(mkdir -- "$dir" 2>&1); then
+  if ! WHY=$(exec mkdir -- "$dir" 2>&1); then
     [[ -e $dir || -L $dir ]] && reply 'taken this run was claimed before' || reply "failed ${WHY//$NL/ }"
     return
   fi

@@ -135,22 +135,28 @@ above_first() {
 # Finds what carries MARK or is of SESSION: FOUND remembers each by its start, LIVING lists those alive now.
 # The scan has to find a mark of its own; when it does not, it fails, and nothing is known.
 scan() {
-  local pid look fresh low=0
+  local pid look fresh low=0 born=-1
   local -A seen=()
   local -a all pids=()
   above_first && low=$FIRST
+  count_forks && born=$FORKS
   all=(/proc/[0-9]*)
-  for pid in "${all[@]#/proc/}"; do
-    ((pid > low)) && pids+=("$pid") && seen[$pid]=1
-  done
+  if ((low)); then
+    for pid in "${all[@]#/proc/}"; do ((pid > low)) && pids+=("$pid"); done
+  else
+    pids=("${all[@]#/proc/}")
+  fi
   if ((low && ${#pids[@]} <= 30)); then
     carries "$$" "RECONCILER_SUPERVISOR=$RUN" || return 1
     for pid in "${pids[@]}"; do examine "$pid"; done
   else
     sift "${pids[@]}" || return 1
+    ((++born)) # its grep
   fi
   # What was born meanwhile may be the child of what died meanwhile: looks again until there is nobody new.
   for look in 1 2 3 4; do
+    count_forks && ((FORKS == born)) && break
+    if ((look == 1)); then for pid in "${pids[@]}"; do seen[$pid]=1; done; fi
     fresh=0
     all=(/proc/[0-9]*)
     for pid in "${all[@]#/proc/}"; do
@@ -163,22 +169,20 @@ scan() {
   survey
 }
 
-# Examines those of many processes that one grep finds. It runs under a mark of its own, and has to find that, too.
+# Examines those of many processes that one grep finds: one process, with a mark of its own, that has to find itself, too.
 sift() {
   local token=$RANDOM.$BASHPID.$RANDOM text self path pid place=$RUN_DIR
+  local -a files looks
   # Its characters as grep takes them.
   for path in '\' . '[' ']' '*' '+' '?' '(' ')' '{' '}' '|' '^' '$'; do place=${place//"$path"/"\\$path"}; done
-  # shellcheck disable=SC2016
-  text=$(RECONCILER_SCAN=$token exec "$BASH" --noprofile --norc -pc 'echo "$$"
-    mark=$1 place=$2 session=$3
-    shift 3
-    files=("${@/%//environ}" "/proc/$$/environ")
-    set -- -e "^RECONCILER_SCAN=$RECONCILER_SCAN\$" -e "^RECONCILER_MARK=$mark\$" -e "^RECONCILER_RUN_DIR=$place\$"
-    if [[ -n $session ]]; then
-      files+=("${files[@]/%environ/stat}")
-      set -- "$@" -e "\) [A-Za-z] -?[0-9]+ -?[0-9]+ $session [^)]*\$"
-    fi
-    exec grep -lzsE "$@" -- "${files[@]}"' sift "$MARK" "$place" "$SESSION" "${@/#//proc/}")
+  files=("${@/#//proc/}")
+  looks=(-e "^RECONCILER_SCAN=$token\$" -e "^RECONCILER_MARK=$MARK\$" -e "^RECONCILER_RUN_DIR=$place\$")
+  [[ -z $SESSION ]] || looks+=(-e "\) [A-Za-z] -?[0-9]+ -?[0-9]+ $SESSION [^)]*\$")
+  text=$(
+    files+=("/proc/$BASHPID")
+    printf '%s\n' "$BASHPID"
+    RECONCILER_SCAN=$token exec grep -lzsE "${looks[@]}" -- "${files[@]/%//environ}" ${SESSION:+"${files[@]/%//stat}"}
+  )
   self=${text%%"$NL"*}
   [[ $text$NL == *"/proc/$self/environ$NL"* ]] || return 1
   for path in $text; do

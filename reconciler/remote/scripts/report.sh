@@ -70,6 +70,7 @@ holder() {
 report_live() {
   local dir name index text=
   local -a dirs=() asked=() started=()
+  local -A LOCKED=()
   for name in "${PLACES[@]}"; do dirs+=("$name"/runs/*/); done
   for dir in "${dirs[@]}"; do
     dir=${dir%/} name=${dir##*/}
@@ -84,10 +85,12 @@ report_live() {
   done
   if ((${#asked[@]})); then
     mapfile -t started < <(readlink -- "${asked[@]/%//started}")
+    ((${#asked[@]} == 1)) || find_locked "${asked[@]}"
     for index in "${!asked[@]}"; do
       dir=${asked[index]}
       [[ ${started[index]-} == void ]] && continue
-      lock_state "$dir"
+      # What is not listed may still be held: not every system tells.
+      if [[ -n ${LOCKED[$dir]-} ]]; then LOCK=held; else lock_state "$dir"; fi
       SURVIVORS=0
       [[ $LOCK == held && ! -L $dir/stuck ]] || count_survivors "$dir"
       text+="$dir $LOCK $SURVIVORS$NL"
@@ -103,10 +106,11 @@ count_survivors() {
   owner=$(readlink -- "$1/owner")
   mark="${1##*/};-"
   [[ ! ";$owner" =~ \;m=([A-Za-z0-9]+) ]] || mark="${1##*/};${BASH_REMATCH[1]}"
-  # shellcheck disable=SC2016
-  text=$(RECONCILER_SCAN=$NONCE exec "$BASH" --noprofile --norc -pc 'echo "$$"
-    exec grep -lzsxF -e "RECONCILER_MARK=$1" -e "RECONCILER_RUN_DIR=$2" -e "RECONCILER_SCAN=$3" /proc/[0-9]*/environ' \
-    scan "$mark" "$PWD/$1" "$NONCE")
+  text=$(
+    printf '%s\n' "$BASHPID"
+    RECONCILER_SCAN=$NONCE exec grep -lzsxF -e "RECONCILER_MARK=$mark" -e "RECONCILER_RUN_DIR=$PWD/$1" \
+      -e "RECONCILER_SCAN=$NONCE" /proc/[0-9]*/environ
+  )
   self=${text%%"$NL"*}
   [[ $text$NL == *"/proc/$self/environ$NL"* ]] || return
   text=${text//[!$NL]/}

@@ -181,7 +181,7 @@ conclude() {
     fi
   fi
   # What is no result, but lies in its place, came from the worker.
-  [[ $(readlink result) =~ ^(state=(succeeded|failed|blocked|canceled|lost)(\;[a-z]+=[A-Za-z0-9]+)*)?$ ]] || clear_place result
+  [[ ! -L result && ! -e result ]] || [[ $(readlink result) =~ ^(state=(succeeded|failed|blocked|canceled|lost)(\;[a-z]+=[A-Za-z0-9]+)*)?$ ]] || clear_place result
   write_result . "$state" "$code" "$reason"
   ring "$RUN_DIR"
   exit 0
