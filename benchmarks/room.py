@@ -28,11 +28,14 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def loopback_hosts(room: Path, count: int) -> Iterator[list[LoopbackHost]]:
-    """`count` sshds with a port and a home each; they are stopped at the end, with what their logins left running."""
+    """`count` sshds with a port, a home and processes of their own each; all of it ends at the end."""
     key = room / "id_ed25519"
     make_key(key)
     with ExitStack() as ending, ThreadPoolExecutor(4) as pool:
-        hosts = [LoopbackHost(room / f"host{number}", f"host{number}", key) for number in range(1, count + 1)]
+        hosts = [
+            LoopbackHost(room / f"host{number}", f"host{number}", key, own_processes=True)
+            for number in range(1, count + 1)
+        ]
         for host in hosts:
             ending.callback(host.delete)
         list(pool.map(LoopbackHost.start, hosts))

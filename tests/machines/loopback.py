@@ -15,8 +15,10 @@ class LoopbackHost:
 
     address = "127.0.0.1"
 
-    def __init__(self, folder: Path, name: str, login_key: Path) -> None:
+    def __init__(self, folder: Path, name: str, login_key: Path, *, own_processes: bool = False) -> None:
+        """`own_processes` (root): nobody there sees the processes of others, and what is left there ends with it."""
         self.name = name
+        self._namespace = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] if own_processes else []
         self.folder = folder
         self.login_key = login_key
         self.user = getpass.getuser()
@@ -39,7 +41,9 @@ class LoopbackHost:
         Path("/run/sshd").mkdir(exist_ok=True)
         command = [SSHD, "-D", "-f", str(self._config), "-E", str(self.folder / "sshd.log")]
         # `--pdeathsig`: it goes when the test process is killed.
-        self._daemon = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *command], stdin=subprocess.DEVNULL)
+        self._daemon = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *self._namespace, *command], stdin=subprocess.DEVNULL
+        )
         if not reachable(self.address, self.port):
             raise RuntimeError(f"{self.name} did not start: {(self.folder / 'sshd.log').read_text()}")
         return self
