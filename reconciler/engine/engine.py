@@ -117,9 +117,10 @@ class Engine:
 
     def step(self, timeout: float) -> None:
         """Wait for events for at most `timeout` seconds, take them in, decide when something is new, and act."""
-        for event in self.queue.take(min(timeout, self._patience())):
+        for event in self.queue.take(min(timeout, self._patience(), self.hosts.next_rung())):
             self._take_in(event)
             self._stale = True
+        self.hosts.ask_rung()
         if self._stale and not self.early():
             self._stale = False
             self._decide()
@@ -188,7 +189,7 @@ class Engine:
                 if held_by:
                     raise LeaseLost(f"{host} is held by {held_by}, whose `watch` is running")
                 if is_open:
-                    self.hosts.ask([host])
+                    self.hosts.rang(host)
             case Reread():
                 self.world.reread()
                 self.hosts.ask_anybody()
@@ -235,7 +236,7 @@ class Engine:
 
     def resting(self) -> bool:
         """Nothing is under way, and all that is known has been decided on."""
-        under_way = self.hosts.looking() or self.operations.collecting or self.operations.asking
+        under_way = self.hosts.looking() or self.hosts.rung or self.operations.collecting or self.operations.asking
         return not (self._stale or under_way or self.queue)
 
     def next_round(self) -> float:

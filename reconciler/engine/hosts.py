@@ -1,5 +1,6 @@
 """The hosts as the loop deals with them: who is asked when, and what an answer means."""
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from reconciler.model.observed import Seen, Unseen
 from reconciler.observe.parse import parse_report
 
 FIRST = 2.0  # seconds after which a round acts on what has answered
+BREATH = 0.25  # seconds from a host's answer to the next look that its doorbell brings: of many rings it hears the last
 
 
 class Hosts:
@@ -44,6 +46,8 @@ class Hosts:
         self._all: tuple[Desired, Memory, dict[str, Host]] | None = None  # as of this commit and that ledger
         self._programs: frozenset[str] = frozenset()  # that agents need there
         self._again: set[str] = set()  # to be asked once they are not busy any more
+        self._answered: dict[str, float] = {}  # monotonic
+        self._due: dict[str, float] = {}  # rang, and are asked then
 
     def of(self, desired: Desired) -> None:
         """A commit was taken up: from now on these are the hosts. Those of which we know too little now are asked."""
@@ -56,6 +60,9 @@ class Hosts:
         self.sights.keep(there)
         self._denials.keep(there)
         self._again &= there
+        for times in (self._answered, self._due):
+            for name in times.keys() - there:
+                del times[name]
         for name, host in desired.hosts.items():
             old = before.get(name)
             if old and old.shell_prelude != host.shell_prelude:
@@ -98,6 +105,30 @@ class Hosts:
                 lacking, only = self.sights.lacking(name, self._programs), len(self._desired.hosts) == 1
                 self.operations.look(name, host, self._desired.fleet.id, only=only, programs=lacking)
 
+    def rang(self, name: str) -> None:
+        """Its doorbell did: it is asked at once, or, when it has just answered, after a breath."""
+        if name in self.all():
+            self._due.setdefault(name, self._answered.get(name, -BREATH) + BREATH)
+            self.ask_rung()
+
+    def ask_rung(self) -> None:
+        """Ask those that rang and have had their breath; who is still busy has it after that."""
+        moment = self._monotonic()
+        ready = [name for name, at in self._due.items() if at <= moment and name not in self.operations.busy]
+        for name in ready:
+            del self._due[name]
+        self.ask(ready)
+
+    def next_rung(self) -> float:
+        """Seconds until somebody who rang is to be asked; infinite when nobody is, or they are busy."""
+        waiting = [at for name, at in self._due.items() if name not in self.operations.busy]
+        return max(0.0, min(waiting, default=math.inf) - self._monotonic())
+
+    @property
+    def rung(self) -> bool:
+        """Somebody rang and was not asked yet."""
+        return bool(self._due)
+
     def ask_anybody(self) -> None:
         """A person has asked: those who refused the login may be tried again."""
         self._denials.clear()
@@ -105,6 +136,9 @@ class Hosts:
     def free(self, name: str) -> bool:
         """An operation on it is over; False: its answer is of a place that this name does not stand for any more."""
         asked, host = self.operations.free(name), self.all().get(name)
+        self._answered[name] = self._monotonic()
+        if name in self._due:
+            self._due[name] = self._answered[name] + BREATH
         stale = asked is not None and host is not None and asked.place.door != host.place.door
         if stale or name in self._again:
             self._again.discard(name)
