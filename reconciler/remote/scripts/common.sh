@@ -140,18 +140,6 @@ find_places() {
   return 0
 }
 
-# Adds to LOCKED those of these run directories whose lock the kernel lists as held: one process asks for all of them.
-find_locked() {
-  local text='' device inode place key
-  local -a files=()
-  for place; do [[ -f $place/lock && ! -L $place/lock ]] && files+=("$place/lock"); done
-  IFS= read -r -d '' text </proc/locks
-  while read -r device inode place; do
-    printf -v key '%02x:%02x:%d' $((device >> 8 & 0xfff)) $((device & 0xff | device >> 12 & 0xfff00)) "$inode"
-    [[ $text =~ :\ FLOCK\ +ADVISORY\ +WRITE\ +[0-9]+\ +$key\  ]] && LOCKED[${place%/lock}]=1
-  done < <(exec stat -c '%d %i %n' -- "${files[@]}")
-} 2>/dev/null
-
 # Sets LOCK to held, free or unknown. Free is also where no lock was ever made, or where a worker has put something else.
 lock_state() {
   LOCK=free

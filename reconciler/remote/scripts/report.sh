@@ -53,6 +53,20 @@ now=${EPOCHREALTIME:-$(date +%s.%N)}"
   frame trash "${#trash[@]}"
 }
 
+# Does the process live that wrote this record, `started`?
+is_supervised() {
+  local line='' boot
+  local -a stat
+  [[ $1 =~ ^p=([0-9]+)\;s=([0-9]+)\;b=([0-9a-f]{12})$ ]] || return 1
+  read -r boot </proc/sys/kernel/random/boot_id
+  boot=${boot//-/}
+  [[ ${BASH_REMATCH[3]} == "${boot:0:12}" && -e /proc/${BASH_REMATCH[1]}/stat ]] || return 1
+  { IFS= read -r -d '' line <"/proc/${BASH_REMATCH[1]}/stat"; } 2>/dev/null
+  # shellcheck disable=SC2206
+  stat=(${line##*) })
+  [[ ${stat[0]-} == [!ZX] && ${stat[19]-} == "${BASH_REMATCH[2]}" ]]
+}
+
 # Sets HOLDER to the ledger whose doorbell is open: its process is alive under the identity that it wrote down.
 holder() {
   local ledger pid start line=
@@ -70,7 +84,6 @@ holder() {
 report_live() {
   local dir name index text=
   local -a dirs=() asked=() started=()
-  local -A LOCKED=()
   for name in "${PLACES[@]}"; do dirs+=("$name"/runs/*/); done
   for dir in "${dirs[@]}"; do
     dir=${dir%/} name=${dir##*/}
@@ -85,12 +98,11 @@ report_live() {
   done
   if ((${#asked[@]})); then
     mapfile -t started < <(readlink -- "${asked[@]/%//started}")
-    ((${#asked[@]} == 1)) || find_locked "${asked[@]}"
     for index in "${!asked[@]}"; do
       dir=${asked[index]}
       [[ ${started[index]-} == void ]] && continue
-      # What is not listed may still be held: not every system tells.
-      if [[ -n ${LOCKED[$dir]-} ]]; then LOCK=held; else lock_state "$dir"; fi
+      # A supervisor holds its lock for as long as it lives, which costs no process to see.
+      if [[ -f $dir/lock && ! -L $dir/lock ]] && is_supervised "${started[index]}"; then LOCK=held; else lock_state "$dir"; fi
       SURVIVORS=0
       [[ $LOCK == held && ! -L $dir/stuck ]] || count_survivors "$dir"
       text+="$dir $LOCK $SURVIVORS$NL"
