@@ -2,10 +2,11 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.e2e.fleet import Fleet
 from tests.machines.keys import make_key
@@ -43,13 +44,16 @@ def loopback_hosts(room: Path, count: int) -> Iterator[list[LoopbackHost]]:
 
 
 @contextmanager
-def fleet_of(count: int, **spec: object) -> Iterator[tuple[Fleet, list[LoopbackHost]]]:
-    """A fleet of `count` loopback hosts, committed; `spec` goes to the Fleet."""
+def fleet_of(
+    count: int, *, host_spec: Mapping[str, object] = MappingProxyType({}), **spec: object
+) -> Iterator[tuple[Fleet, list[LoopbackHost]]]:
+    """A fleet of `count` loopback hosts, committed; `spec` goes to the Fleet, `host_spec` to every Host."""
     with folder() as room, loopback_hosts(room, count) as hosts:
         fleet = Fleet(room)
         fleet.fleet(**spec)
         for host in hosts:
-            fleet.write(f"hosts/{host.name}.yaml", host.host_yaml(slots=SLOTS, deadline=DEADLINE, minFree="1MiB"))
+            text = host.host_yaml(slots=SLOTS, deadline=DEADLINE, minFree="1MiB", **host_spec)
+            fleet.write(f"hosts/{host.name}.yaml", text)
         fleet.commit()
         yield fleet, hosts
 

@@ -2,8 +2,9 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from benchmarks.machine import program
 from tests.machines.loopback import LoopbackHost
@@ -12,7 +13,10 @@ from tests.machines.loopback import LoopbackHost
 class Ansible:
     """An inventory of these hosts, and a folder for its shared connections; its own defaults otherwise."""
 
-    def __init__(self, room: Path, hosts: Sequence[LoopbackHost]) -> None:
+    def __init__(
+        self, room: Path, hosts: Sequence[LoopbackHost], options: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`options`: of ssh, beside ansible's own."""
         self._path = program("ansible")
         self._room = room / "ansible"
         self._room.mkdir()
@@ -28,6 +32,7 @@ class Ansible:
             **os.environ,
             "ANSIBLE_HOME": str(self._room),
             "ANSIBLE_HOST_KEY_CHECKING": "False",
+            "ANSIBLE_SSH_COMMON_ARGS": " ".join(f"-o {key}={value}" for key, value in options.items()),
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self._room / "cp"),
             "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
         }
