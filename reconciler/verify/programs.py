@@ -8,13 +8,15 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from reconciler.load.signers import Key, read_key, ssh_fingerprint
 from reconciler.model.trust import Signer
-from reconciler.remote.process import Ended, run
 from reconciler.remote.scarcity import CannotStart
 from reconciler.verify.signature import Commit, Odd, Signature, signature
+
+if TYPE_CHECKING:
+    from reconciler.remote.process import Ended
 
 DEADLINE = 30.0  # seconds for one signature
 # No agent is started, no server asked, no option or trust of anybody read.
@@ -117,7 +119,9 @@ def _gpg(found: Signature, payload: bytes, names: Mapping[str, str], home: Path)
     return name
 
 
-def _run(argv: Sequence[str], stdin: bytes, home: Path) -> Ended:
+def _run(argv: Sequence[str], stdin: bytes, home: Path) -> "Ended":
+    from reconciler.remote.process import run  # where nothing is signed, none of what it brings is imported
+
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "HOME": str(home)}
     ended = run(argv, stdin, deadline=DEADLINE, environment=environment, directory=home, cap=1 << 20)
     if ended.expired:
