@@ -15,6 +15,7 @@ from reconciler.model.observed import Seen
 from reconciler.model.task import Step, Task
 
 LABELS = some.dictionaries(some.sampled_from(["zone", "gpu"]), some.sampled_from(["a", "b"]))
+SELDOM = some.sampled_from([False, False, False, True])
 PROGRAMS = some.sampled_from(["", "claude"])
 
 
@@ -22,12 +23,12 @@ PROGRAMS = some.sampled_from(["", "claude"])
 def fleets(draw: some.DrawFn) -> Slots:
     """Up to eight hosts, some full, cordoned, short of disk or without the program."""
     hosts, looks = {}, {}
-    for number in range(draw(some.integers(0, 8))):
+    for number in range(draw(some.integers(0, 6))):
         name = f"box{number}"
-        more = {"slots": draw(some.integers(0, 3)), "cordon": draw(some.booleans()), "labels": draw(LABELS)}
+        more = {"slots": draw(some.integers(0, 4)), "cordon": draw(SELDOM), "labels": draw(LABELS)}
         hosts[name] = Host(name, address=name, **more)
-        has = draw(some.dictionaries(some.just("claude"), some.booleans()))
-        free = draw(some.sampled_from([None, 0, 1 << 40]))
+        has = draw(some.sampled_from([{}, {"claude": True}, {"claude": False}]))
+        free = 0 if draw(SELDOM) else draw(some.sampled_from([None, 1 << 40]))
         looks[name] = Seen(f"w{number}", name, facts=Facts(disk_free=free, programs=has))
     scene = look(Desired("c0ffee", Fleet("f", "f"), hosts), looks, Memory("00c0ffee"), 0.0, Options())
     return slots(scene)
@@ -52,7 +53,8 @@ def every_host(taken: Slots, task: Task, program: str, home: str) -> str | None:
     return min(free, key=lambda name: (taken.used[name] / taken.spots[name].host.slots, name), default=None)
 
 
-WISHES = some.lists(some.tuples(some.sampled_from(["", "box1"]), LABELS, PROGRAMS, some.sampled_from(["", "box2"])))
+HERE, HOME = some.sampled_from(["", "", "", "box1"]), some.sampled_from(["", "", "", "box2"])
+WISHES = some.lists(some.tuples(HERE, LABELS, PROGRAMS, HOME), min_size=4, max_size=20)
 
 
 @given(fleets(), WISHES)
