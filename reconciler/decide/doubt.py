@@ -1,6 +1,6 @@
 """Reports that are well formed and cannot be true: believed, they would stop the work of others or repeat it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from reconciler.model.desired import Desired
 from reconciler.model.memory import Memory
@@ -20,26 +20,29 @@ def doubt(desired: Desired, memory: Memory, looks: Mapping[str, Seen | Unseen], 
             f"its lease number is {look.lease.number}, which no controller can have reached "
             f"(the last one known here is {memory.number}): see who wrote _/lease in its workspace, and remove it"
         )
-    return borrowed(desired, memory, looks).get(name, "")
+    return borrowed(desired, memory, looks, [name]).get(name, "")
 
 
-def borrowed(desired: Desired, memory: Memory, looks: Mapping[str, Seen | Unseen]) -> dict[str, str]:
-    """Takes what is known; returns hosts that show another one's workspace, with the sentence for each.
+def borrowed(
+    desired: Desired, memory: Memory, looks: Mapping[str, Seen | Unseen], among: Iterable[str] | None = None
+) -> dict[str, str]:
+    """Takes what is known; returns hosts (of `among`, when given) that show another one's workspace, and the sentences.
 
     That one is declared where it was, and shows no other itself. What shows elsewhere is a copy, or a lie: to believe
     what it says of the work there would be to start that work again.
     """
-    owners = {}
+    sights = ((key, looks[key]) for key in (looks if among is None else among))
+    shown = {key: look.workspace_id for key, look in sights if isinstance(look, Seen)}
+    asked, owners = set(shown.values()), {}
     for key, kept in memory.hosts.items():
-        host, look, workspace = desired.hosts.get(key), looks.get(key), kept.place.workspace_id
+        workspace = kept.place.workspace_id
+        if not workspace or workspace not in asked:
+            continue
+        host, look = desired.hosts.get(key), looks.get(key)
         at_home = not isinstance(look, Seen) or look.workspace_id == workspace
-        if workspace and host and not host.gone and host.place.door == kept.place.door and at_home:
+        if host and not host.gone and host.place.door == kept.place.door and at_home:
             owners[workspace] = key
-    return {
-        key: shares(owners[look.workspace_id])
-        for key, look in looks.items()
-        if isinstance(look, Seen) and owners.get(look.workspace_id, key) != key
-    }
+    return {key: shares(owners[workspace]) for key, workspace in shown.items() if owners.get(workspace, key) != key}
 
 
 def shares(key: str) -> str:
