@@ -1,5 +1,6 @@
 """Many cheap hosts on this machine, a fleet that names them, and a folder where all of it lies and vanishes."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,17 +11,21 @@ from types import MappingProxyType
 
 from tests.e2e.fleet import Fleet
 from tests.machines.keys import make_key
-from tests.machines.loopback import LoopbackHost
+from tests.machines.loopback import LoopbackHost, why_not_loopback
 
 PARENT = Path("/var/tmp")  # a disk, as a controller's state lies on one
+PREFIX = "reconciler-benchmarks-"
 DEADLINE = "60s"  # for hosts that share two cores with 99 others
 SLOTS = 10
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """A folder of our own."""
-    made = Path(tempfile.mkdtemp(prefix="reconciler-benchmarks-", dir=PARENT))
+    """A folder of our own; what a run that was killed has left goes, too."""
+    for left in PARENT.glob(f"{PREFIX}*-*"):
+        if not Path(f"/proc/{left.name.removeprefix(PREFIX).partition('-')[0]}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=PARENT))
     try:
         yield made
     finally:
@@ -29,7 +34,12 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def loopback_hosts(room: Path, count: int) -> Iterator[list[LoopbackHost]]:
-    """`count` sshds with a port, a home and processes of their own each; all of it ends at the end."""
+    """`count` sshds with a port, a home and processes of their own each; all of it ends at the end.
+
+    Raises RuntimeError where that cannot be.
+    """
+    if why := why_not_loopback() or ("" if os.geteuid() == 0 else "hosts with processes of their own need root"):
+        raise RuntimeError(why)
     key = room / "id_ed25519"
     make_key(key)
     with ExitStack() as ending, ThreadPoolExecutor(4) as pool:
