@@ -72,7 +72,7 @@ real-agents: $(VENV)/.installed ## Fleets with the real codex and claude from np
 	@RECONCILER_REAL_AGENTS=1 $(BIN)/pytest tests/real -q
 
 crashes: $(VENV)/.installed ## Kill the controller at every boundary of its effects, over real sshd (an hour or two), or N=60 of them
-	@CRASHES=$(or $(N),100000) $(BIN)/pytest tests/e2e/test_crashes.py -q -o timeout=0
+	@CRASHES=$(or $(N),100000) $(BIN)/pytest tests/e2e/test_crashes.py -q
 
 soak: $(VENV)/.installed ## A daemon for CYCLES=10000 cycles with faults (root): what it holds must not grow
 	@$(BIN)/python -m tests.soak $(or $(CYCLES),10000) $(or $(SEED),7)
