@@ -35,7 +35,7 @@ def main() -> int:
     for sentence in (bad := rising(outcome.samples)).values():
         print(sentence, file=sys.stderr)
     print(
-        f"cycles={outcome.cycles} rss_growth={rose['rss']}KiB objects={rose['objects']} fds={rose['fds']} "
+        f"cycles={outcome.cycles} rss_growth_but_runs={rose['rss_but_runs']}KiB objects={rose['objects']} fds={rose['fds']} "
         f"threads={rose['threads']} masters={rose['masters']} temporary={rose['temporary']} seed={asked.seed}"
     )
     return 1 if bad else 0

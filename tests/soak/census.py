@@ -17,6 +17,7 @@ from tests.machines.machine import Machine
 
 # What is kept of each run whose mark lies on a host, and of each task that was in git in the last 30 days.
 REMEMBERED = ("RunName", "Result", "RunReport", "RunRecord", "RunMemory", "TaskRecord", "TaskMemory")
+RUN_KIB = 10  # of the daemon's memory for each run on record: 2 of them objects, the rest what reading them needs
 TABLES = ("runs", "tasks", "hosts", "documents", "revisions", "events")
 
 Counts = dict[str, int]
@@ -39,6 +40,7 @@ def count(watch: Watch, machines: Sequence[Machine], places: Places) -> tuple[Co
     for machine in machines:
         for name, value in _host(machine).items():
             found[name] = found.get(name, 0) + value
+    found["rss_but_runs"] = found["rss"] - RUN_KIB * found["runs"]
     return found, inside
 
 
@@ -105,6 +107,7 @@ def _ledger(path: Path) -> Counts:
 def _host(machine: Machine) -> Counts:
     root = machine.home / ".reconciler"
     kinds: Counter[str] = Counter()
+    marks = sum(1 for _ in (root / "_/done").glob("*"))
     for folder, _, files in os.walk(root):
         where = Path(folder).relative_to(root).parts
         kinds["host_files"] += len(files)
@@ -115,8 +118,8 @@ def _host(machine: Machine) -> Counts:
     return {
         "host_processes": len(ours),
         "host_sshds": len(machine.processes()) - len(ours),
-        "host_files": kinds["host_files"],
-        "marks": sum(1 for _ in (root / "_/done").glob("*")),
+        "host_files": kinds["host_files"] - marks,
+        "marks": marks,
         "trash": kinds["trash"],
         "bell": bell.stat().st_size if bell.exists() else 0,
     }
