@@ -70,6 +70,7 @@ def _sent(controller: "Controller", desired: Desired, name: RunName, mark: str, 
         frozenset(machine.space(root).id for machine, root in machines if machine),
         frozenset((run.name, run.place.workspace_id) for run in runs if run.accepted),
         frozenset(run.name[:2] for run in runs if run.result and run.result.state is State.SUCCEEDED),
+        frozenset((run.name, run.place.workspace_id) for run in runs if run.result and run.result.reason == "HostGone"),
     )
 
 

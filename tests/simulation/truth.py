@@ -18,10 +18,11 @@ class Launch:
     workspaces: frozenset[str]  # where its sender could look: what its commit or its books name
     accepted: frozenset[tuple[RunName, str]]  # on its ledger, and where
     succeeded: frozenset[Step]  # on its ledger
+    given_up: frozenset[tuple[RunName, str]]  # on its ledger: a person declared their host gone
 
     def could_see(self, other: "Launch") -> bool:
         """Whether its sender could look where the other one is: a wiped workspace is nowhere."""
-        return other.workspace in self.workspaces
+        return other.workspace in self.workspaces and (other.run, other.workspace) not in self.given_up
 
     def could_know(self, other: "Launch") -> bool:
         """Whether its sender could see the other one, or had it on its ledger."""
