@@ -60,7 +60,7 @@ def check(reading: Reading) -> None:
 
 @pytest.mark.parametrize("tool", names())
 @given(data=some.binary(max_size=300), code=some.none() | some.integers(0, 255))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_bytes(tool: str, data: bytes, code: int | None) -> None:
     check(adapter(tool).read(Output(code, data, data, data, data)))
     check(adapter(tool).read(Output(code, data, data, b"", None)))
@@ -68,7 +68,7 @@ def test_any_bytes(tool: str, data: bytes, code: int | None) -> None:
 
 @pytest.mark.parametrize("tool", ["codex", "claude", "gemini", "opencode"])
 @given(events=some.lists(odd, max_size=5), code=some.none() | some.integers(0, 255))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_events(tool: str, events: list[dict[str, object]], code: int | None) -> None:
     texts = [json.dumps(event) for event in events]
     check(adapter(tool).read(Output(code, events="\n".join(texts).encode(), ended_at=1.8e9)))
@@ -81,7 +81,7 @@ def test_any_events(tool: str, events: list[dict[str, object]], code: int | None
 @given(
     name=some.sampled_from(NAMES), where=some.floats(0, 1), length=some.integers(0, 400), put=some.binary(max_size=20)
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_damaged_recordings(name: str, where: float, length: int, put: bytes) -> None:
     def damaged(data: bytes) -> bytes:
         at = int(where * len(data))

@@ -174,7 +174,7 @@ values = st.recursive(
 documents = st.dictionaries(words.filter(bool), values, min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents)
 def test_what_is_written_is_read_back(value: dict[str, Any]) -> None:
     for text in (document(value), f"{inline(value)}\n"):
@@ -183,7 +183,7 @@ def test_what_is_written_is_read_back(value: dict[str, Any]) -> None:
         assert [content.value for content in reading.contents] == [value]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents, values, st.booleans())
 def test_setting_a_new_key_and_deleting_it_leaves_no_trace(value: dict[str, Any], new: Any, flow: bool) -> None:
     body = {"spec": value}
@@ -192,7 +192,7 @@ def test_setting_a_new_key_and_deleting_it_leaves_no_trace(value: dict[str, Any]
     assert delete_key(edited, 0, ("spec", "the new key")) == before
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents, st.data())
 def test_every_key_can_be_set_and_deleted(value: dict[str, Any], data: st.DataObject) -> None:
     before = document({"spec": value, "after": 1})

@@ -496,7 +496,7 @@ PROMISES = (
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(inputs() | days_of_work())
 def test_promises(given_: Input) -> None:
     """Any well-typed input gives a plan, and the plan keeps every promise."""

@@ -241,6 +241,5 @@ TestTrouble = Trouble.TestCase
 TestTrouble.settings = settings(
     max_examples=200,
     stateful_step_count=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

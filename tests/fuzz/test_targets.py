@@ -27,7 +27,6 @@ edits = some.lists(
 )
 bounds = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     derandomize=True,
     database=None,
     phases=(Phase.generate, Phase.shrink),

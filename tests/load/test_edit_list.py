@@ -77,7 +77,7 @@ def test_what_is_no_list_is_left_alone(text: str) -> None:
 
 
 @given(st.lists(st.text(max_size=40).filter(str.strip), min_size=1, max_size=4), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_is_asked_for_is_read_back(requests: list[str], flow: bool) -> None:
     text = FRONT + ("  followUps: [{request: first}]\n" if flow else "")
     for request in requests:

@@ -101,7 +101,7 @@ def test_windows_line_ends_give_the_same_script() -> None:
 
 
 @given(st.binary(max_size=2000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_bytes_can_crash_it(data: bytes) -> None:
     parsed = parse_file("f.yaml", "0" * 40, data)
     assert parsed.documents or parsed.problems
@@ -113,7 +113,7 @@ PIECES = st.sampled_from([*SIGNS, *WORDS, "apiVersion: reconciler/v1\n"])
 
 
 @given(st.lists(PIECES, max_size=120).map("".join))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_no_yaml_can_crash_it_and_every_problem_has_a_place(text: str) -> None:
     parsed = parse_file("f.yaml", "0" * 40, text.encode())
     assert parsed.documents or parsed.problems
@@ -132,7 +132,7 @@ PLAIN = st.recursive(
 
 
 @given(st.dictionaries(st.text("abcdefgh", min_size=1), PLAIN, min_size=1, max_size=5))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_what_another_writer_writes_is_read_back(value: dict[str, Any]) -> None:
     stream = BytesIO()
     writer = YAML(typ="safe", pure=True)

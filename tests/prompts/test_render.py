@@ -154,7 +154,7 @@ PIECES = st.sampled_from([
 
 
 @given(st.lists(PIECES, max_size=30).map("".join))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_no_template_can_crash_it(template: str) -> None:
     try:
         uses = check(template)
