@@ -3,13 +3,15 @@
 import os
 import re
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from tests.e2e.canaries import has
 
-EVERY = 0.1  # seconds between two looks
+EVERY = 0.1  # seconds between two looks at all processes
+OFTEN = 0.002  # at what waits in memory, which is not for long
 _SSH = re.compile(rb"(\S*/)?ssh(\0|: )")  # `ssh: SOCKET [mux]` is how a shared connection calls itself
 
 
@@ -27,28 +29,36 @@ class Lookout:
         self.ssh = 0  # how often one of ours was seen
         self._room = str(room).encode()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look_on)
+        looks = ((EVERY, self._look_at_processes), (OFTEN, self._look_at_what_waits))
+        self._threads = [threading.Thread(target=self._look_on, args=look) for look in looks]
 
     def __enter__(self) -> "Lookout":
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _look_on(self) -> None:
-        while not self._over.wait(EVERY):
-            for entry in Path("/proc").glob("[0-9]*"):
-                with suppress(OSError):
-                    self._look(entry)
-            for path in Path("/dev/shm").glob("reconciler-*.secrets"):
-                with suppress(OSError):
-                    about = path.stat()
-                    if has(path.read_bytes()):
-                        self.waiting.add((about.st_mode & 0o777, about.st_uid))
+    def _look_on(self, every: float, look: Callable[[], None]) -> None:
+        while not self._over.wait(every):
+            look()
+
+    def _look_at_processes(self) -> None:
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                self._look(entry)
+
+    def _look_at_what_waits(self) -> None:
+        for path in Path("/dev/shm").glob("reconciler-*.secrets"):
+            with suppress(OSError):
+                about = path.stat()
+                if has(path.read_bytes()):
+                    self.waiting.add((about.st_mode & 0o777, about.st_uid))
 
     def _look(self, entry: Path) -> None:
         words = (entry / "cmdline").read_bytes()
