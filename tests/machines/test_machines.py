@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,14 +24,12 @@ def login(host: Machine | LoopbackHost, command: str) -> str:
 
 
 @pytest.mark.machines
-def test_three_hosts_are_there_in_three_seconds_and_are_their_own(cluster: Cluster) -> None:
-    before = time.monotonic()
+def test_three_hosts_are_their_own(cluster: Cluster) -> None:
     boxes = cluster.add(3)
     said = [
         login(box, "echo $(hostname) $HOME $(cat /proc/sys/kernel/random/boot_id); echo >$HOME/was-here")
         for box in boxes
     ]
-    assert time.monotonic() - before < 3
     assert said == [f"{box.name} /root {box.boot_id}" for box in boxes]
     assert len({box.boot_id for box in boxes}) == 3
     assert all((box.home / "was-here").exists() for box in boxes)
@@ -88,15 +85,12 @@ def test_nothing_stays_when_the_test_process_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.machines", "up", "1"]
     with (tmp_path / "out").open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=Path(__file__).parents[2])
-    until = time.monotonic() + 10
-    while "spec:" not in (tmp_path / "out").read_text() and time.monotonic() < until:
-        time.sleep(0.05)
+    until(lambda: "spec:" in (tmp_path / "out").read_text())
     address = next(line.split()[1] for line in (tmp_path / "out").read_text().splitlines() if "address:" in line)
     assert reachable(address, 22)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    time.sleep(0.5)
-    assert not reachable(address, 22, 1)
+    until(lambda: not reachable(address, 22, 1))
     with Cluster() as cluster:  # the next one clears the rest away
         bridge = f"rxbr{address.split('.')[2]}"
         assert cluster.network.bridge == bridge or f" {bridge}:" not in ip("link", "show")
