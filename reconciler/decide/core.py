@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import chain
 
 from reconciler.decide import lease as leases
 from reconciler.decide import prune, status, trees
@@ -9,7 +10,7 @@ from reconciler.decide.hosts import on_books
 from reconciler.decide.limits import room
 from reconciler.decide.order import in_order
 from reconciler.decide.runs import Verdict, judge
-from reconciler.decide.scene import Scene, look
+from reconciler.decide.scene import Known, Scene, look
 from reconciler.decide.tasks import Fate, settle_fate
 from reconciler.model.change import Action, Change, Options, Plan, TaskStatus, Wait
 from reconciler.model.desired import Desired
@@ -27,19 +28,19 @@ def decide(desired: Desired, observed: Observed, memory: Memory, now: float, opt
     """
     scene = look(desired, observed, memory, now, options)
     lease = leases.current(scene)
-    old = prune.overdue(scene)
-    verdicts = [judge(scene, known, (known.host, known.id) in old) for known in scene.runs]
+    verdicts = {task: _verdicts(scene, task, runs) for task, runs in scene.tasks.items()}
     fates = _fates(scene, lease, verdicts)
-    changes = [verdict.change for verdict in verdicts if verdict.change]
+    changes = [verdict.change for verdict in chain.from_iterable(verdicts.values()) if verdict.change]
     changes += [fate.launch for fate in fates.values() if fate.launch]
     changes += trees.leaving(scene)
     changes.sort(key=lambda change: _RANK[change.action])
     parts = prune.hold(scene, changes)
-    fates = _lend_patience({**fates, **_held(fates, parts)})
+    fates |= _held(fates, parts)
+    _lend_patience(fates)
     waits = {name: fate.wait for name, fate in fates.items() if fate.wait}
-    for verdict in verdicts:  # of tasks that are not open: closed, invalid, or gone from git
-        if verdict.wait and verdict.known.name.task not in fates:
-            waits.setdefault(verdict.known.name.task, verdict.wait)
+    for name, of_runs in verdicts.items():  # of tasks that are not open: closed, invalid, or gone from git
+        if name not in fates and (wait := next((verdict.wait for verdict in of_runs if verdict.wait), None)):
+            waits[name] = wait
     statuses, forget = _statuses(scene, fates), _forgettable(scene)
     acting = not (options.newer and not options.allow_prune)
     return Plan(
@@ -65,13 +66,15 @@ def without_launches(plan: Plan) -> Plan:
     return replace(plan, changes=kept, takes=tuple(host for host in plan.takes if host in touched), warnings=())
 
 
-def _fates(scene: Scene, lease: leases.Lease, verdicts: Sequence[Verdict]) -> dict[str, Fate]:
-    by_task: dict[str, list[Verdict]] = {}
-    for verdict in verdicts:
-        by_task.setdefault(verdict.known.name.task, []).append(verdict)
+def _verdicts(scene: Scene, task: str, runs: tuple[Known, ...]) -> tuple[Verdict, ...]:
+    old = prune.overdue(scene, task)
+    return tuple([judge(scene, known, known in old) for known in runs])
+
+
+def _fates(scene: Scene, lease: leases.Lease, verdicts: Mapping[str, tuple[Verdict, ...]]) -> dict[str, Fate]:
     taken, fates = room(scene), {}
     for task in in_order(scene):
-        fate = settle_fate(scene, lease, task, tuple(by_task.get(task.name, ())), taken)
+        fate = settle_fate(scene, lease, task, verdicts.get(task.name, ()), taken)
         fates[task.name] = fate
         if fate.launch:
             taken.take(fate.launch)
@@ -91,7 +94,7 @@ def _held(fates: Mapping[str, Fate], parts: prune.Sorted) -> dict[str, Fate]:
     }
 
 
-def _lend_patience(fates: Mapping[str, Fate]) -> dict[str, Fate]:
+def _lend_patience(fates: dict[str, Fate]) -> None:
     """Who waits for a task that only a person can move waits for that person too; so does who waits in a circle."""
     free = {name for name, fate in fates.items() if fate.wait is None or not (fate.wait.person or fate.unmet)}
     moved = True
@@ -101,10 +104,10 @@ def _lend_patience(fates: Mapping[str, Fate]) -> dict[str, Fate]:
         }
         free |= ready
         moved = bool(ready)
-    return {
-        name: replace(fate, wait=replace(fate.wait, person=True)) if fate.wait and name not in free else fate
-        for name, fate in fates.items()
-    }
+    for name in fates.keys() - free:
+        fate = fates[name]
+        if fate.wait:
+            fates[name] = replace(fate, wait=replace(fate.wait, person=True))
 
 
 def _statuses(scene: Scene, fates: Mapping[str, Fate]) -> dict[str, TaskStatus]:
@@ -165,6 +168,6 @@ def _forgettable(scene: Scene) -> frozenset[str]:
         pending = known.report is None and known.result is None
         if there or unsure or pending:
             former.discard(known.host)
-    former -= {spot.key for spot in scene.spots.values() if trees.worktrees(spot)}
+    former -= {key for key in former if trees.worktrees(scene.spots[key])}
     waiting = {spot.key for spot in scene.spots.values() if isinstance(spot.look, Unseen) and spot.look.asking}
     return frozenset(former - waiting)

@@ -38,7 +38,7 @@ def current(scene: Scene) -> Lease:
     marks = [spot.seen.lease for spot in _ours_to_take(scene) if spot.seen and spot.seen.lease]
     # A number of ours that we do not know of: an old copy of the ledger was restored, and has forgotten things.
     foreign = any(mark.ledger != memory.ledger or mark.number > memory.number for mark in marks)
-    doubts = [known.memory.lease for known in scene.runs if known.memory and _in_doubt(known)]
+    doubts = [known.memory.lease for known in scene.unreported if known.memory and _in_doubt(known)]
     if foreign or memory.number == 0:
         number = max([memory.number, *(mark.number for mark in marks), *doubts]) + 1
         lease = Lease(memory.ledger, number, number, fresh=True)
@@ -62,7 +62,7 @@ def takes(scene: Scene, lease: Lease, changes: Iterable[Change]) -> tuple[str, .
     """Takes what is to be done; returns the hosts that have to be taken before. Nothing to do: none."""
     effects = [change for change in changes if change.host and change.action is not Action.COLLECT]
     wanted = {change.host for change in effects if not _ready(lease, scene.spots[change.host])}
-    wanted |= {known.host for known in scene.runs if _needs_newer_report(known)}
+    wanted |= {known.host for known in scene.unreported if _needs_newer_report(known)}
     wanted |= {spot.key for spot in scene.spots.values() if _renamed(spot)}
     if any(change.action is Action.LAUNCH for change in effects):
         wanted |= {
@@ -94,9 +94,9 @@ def _renamed(spot: Spot) -> bool:
 
 
 def _unresolved(known: Known) -> bool:
-    """An intent whose fate only a newer report can tell."""
+    """Of a run that no host shows: whether it is an intent whose fate only a newer report can tell."""
     kept = known.memory
-    return kept is not None and known.report is None and kept.result is None and not kept.accepted and not known.wiped
+    return kept is not None and kept.result is None and not kept.accepted and not known.wiped
 
 
 def _in_doubt(known: Known) -> bool:

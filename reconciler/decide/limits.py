@@ -66,10 +66,13 @@ def room(scene: Scene) -> Room:
 
 def cooling(scene: Scene) -> dict[str, Cooling]:
     """Takes a scene; returns the agents whose newest limited run says that they have to wait, and until when."""
+    named = {ref.name for known in scene.runs if _limited(known) and (ref := agent_of(scene, known))}
     ended: dict[str, dict[str, Known]] = {}
-    for known in scene.runs:
+    for known in scene.runs if named else ():
         result, ref = known.result, agent_of(scene, known)
-        if ref and result and result.state in (State.BLOCKED, *TELLING) and result.reason not in _UNREACHED:
+        if not (ref and ref.name in named and result):
+            continue
+        if result.state in (State.BLOCKED, *TELLING) and result.reason not in _UNREACHED:
             ended.setdefault(ref.name, {})[known.id] = known
     found = {}
     for name, runs in ended.items():

@@ -19,18 +19,16 @@ class Sorted:
     why: str = ""
 
 
-def overdue(scene: Scene) -> frozenset[tuple[str, str]]:
-    """Takes a scene; returns host and name of the ended runs whose directories retention gives up."""
-    limits, found = scene.desired.fleet.retention, set()
-    for task, runs in scene.tasks.items():
-        if task not in scene.desired.tasks:
-            continue
-        ended = [known for known in runs if known.result is not None and known.directory]
-        for index, known in enumerate(sorted(ended, key=_newest_first)):
-            old = known.ended_at is not None and scene.now - known.ended_at > limits.age
-            if (known.collected or known.void) and (old or index >= max(1, limits.runs)):
-                found.add((known.host, known.id))
-    return frozenset(found)
+def overdue(scene: Scene, task: str) -> frozenset[Known]:
+    """Takes the name of a task that has runs; returns the ended ones whose directories retention gives up."""
+    if task not in scene.desired.tasks:
+        return frozenset()
+    limits = scene.desired.fleet.retention
+    ended = [known for known in scene.tasks[task] if known.result is not None and known.directory]
+    many = max(1, limits.runs)
+    beyond = sorted(ended, key=_newest_first)[many:] if len(ended) > many else []
+    old = (known for known in ended if known.ended_at is not None and scene.now - known.ended_at > limits.age)
+    return frozenset(known for known in (*beyond, *old) if known.collected or known.void)
 
 
 def leaving(scene: Scene) -> frozenset[str]:

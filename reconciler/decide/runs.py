@@ -66,7 +66,7 @@ Rung = Callable[[Case], Verdict | None]
 def judge(scene: Scene, known: Known, overdue: bool) -> Verdict:
     """Takes a run and whether its retention is over; returns its only verdict."""
     case = Case(scene, known, overdue)
-    for rung in LADDER:
+    for rung in LIVING if known.result is None else ENDED:
         verdict = rung(case)
         if verdict is not None:
             return verdict
@@ -126,7 +126,7 @@ def uncollected(case: Case) -> Verdict | None:
 
 def prunable(case: Case) -> Verdict | None:
     """Row 3: ended, and its task left git."""
-    if case.known.result is None or not case.known.directory or not case.scene.left_git(case.known.name.task):
+    if not case.known.directory or not case.scene.left_git(case.known.name.task):
         return None
     return case.change(Action.CLEANUP, f"task {case.known.name.task} left git", "deleted", prune=True)
 
@@ -134,7 +134,7 @@ def prunable(case: Case) -> Verdict | None:
 def left_behind(case: Case) -> Verdict | None:
     """Row 3: ended, at a place that no Host names any more."""
     spot = case.known.spot
-    if case.known.result is None or not case.known.directory or spot is None or not spot.host.former:
+    if not case.known.directory or spot is None or not spot.host.former:
         return None
     return case.change(Action.CLEANUP, f"host {spot.key} was removed", "removed")
 
@@ -148,7 +148,7 @@ def expired(case: Case) -> Verdict | None:
 
 def ended(case: Case) -> Verdict | None:
     """Row 3: ended, and nothing is to be done about it."""
-    return case.keep("ended") if case.known.result is not None else None
+    return case.keep("ended")
 
 
 def canceling(case: Case) -> Verdict | None:
@@ -198,22 +198,9 @@ def alive(case: Case) -> Verdict | None:
     return case.keep("active")
 
 
-LADDER: tuple[Rung, ...] = (
-    stranger,
-    unreadable,
-    unseen,
-    dead,
-    uncollected,
-    prunable,
-    left_behind,
-    expired,
-    ended,
-    canceling,
-    cancelled,
-    vanished,
-    never_arrived,
-    alive,
-)
+BOTH: tuple[Rung, ...] = (stranger, unreadable, unseen)
+ENDED: tuple[Rung, ...] = (*BOTH, uncollected, prunable, left_behind, expired, ended)
+LIVING: tuple[Rung, ...] = (*BOTH, dead, canceling, cancelled, vanished, never_arrived, alive)
 
 
 def _deleted(case: Case) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from reconciler.decide.hosts import Spot, spots
@@ -27,9 +28,9 @@ VOID = Result(State.VOID)
 TELLING = (State.SUCCEEDED, State.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """One run as far as anybody knows it."""
+    """One run as far as anybody knows it; it is made once a cycle, and equal to itself alone."""
 
     name: RunName
     spot: Spot | None  # where it is now; None when its place is given up
@@ -37,16 +38,13 @@ class Known:
     memory: RunMemory | None = None
     wiped: bool = False  # its place was seen with another workspace
     late: bool = False  # it was sent after its host was asked: that report cannot know it
+    id: str = field(init=False)  # the run's name as text
     result: Result | None = field(init=False)  # how it ended; None while it lives or may live
 
     def __post_init__(self) -> None:
-        """The end is asked for again and again: it is found once."""
+        """Name and end are asked for again and again: they are found once."""
+        object.__setattr__(self, "id", str(self.name))
         object.__setattr__(self, "result", _end(self.report, self.memory))
-
-    @property
-    def id(self) -> str:
-        """The run's name as text."""
-        return str(self.name)
 
     @property
     def host(self) -> str:
@@ -170,6 +168,7 @@ class Scene:
     options: Options
     spots: Mapping[str, Spot]
     runs: tuple[Known, ...]
+    unreported: tuple[Known, ...]  # those of them that no host shows
     tasks: Mapping[str, tuple[Known, ...]]  # the runs of each task, old digests too, by attempt
     steps: Mapping[tuple[str, str], tuple[Known, ...]]  # the runs of each (task, digest)
     trees: Mapping[tuple[str, str], int]  # (task, digest) -> the highest attempt that left a worktree somewhere
@@ -228,11 +227,6 @@ def look(desired: Desired, observed: Observed, memory: Memory, now: float, optio
             late = asked is not None and asked < run.sent_at <= now  # beyond now: a clock was set back since
             runs.append(Known(name, spot, None, run, wiped, late=late))
     runs.sort(key=lambda known: (known.name, known.host))
-    tasks: dict[str, list[Known]] = {}
-    steps: dict[tuple[str, str], list[Known]] = {}
-    for known in runs:
-        tasks.setdefault(known.name.task, []).append(known)
-        steps.setdefault((known.name.task, known.name.digest), []).append(known)
     return Scene(
         desired,
         memory,
@@ -240,8 +234,9 @@ def look(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         options,
         found,
         tuple(runs),
-        {task: tuple(of) for task, of in tasks.items()},
-        {step: tuple(of) for step, of in steps.items()},
+        tuple(known for known in runs if known.report is None),
+        {task: tuple(of) for task, of in groupby(runs, lambda known: known.name.task)},
+        {step: tuple(of) for step, of in groupby(runs, lambda known: known.name[:2])},
         _trees(found),
     )
 

@@ -1,7 +1,5 @@
 """How each task stands, for the table: its latest step that has started, else its first."""
 
-from dataclasses import replace
-
 from reconciler.decide import words
 from reconciler.decide.scene import Known, Scene
 from reconciler.decide.steps import Standing, legs, standing, strays
@@ -17,21 +15,22 @@ def status(scene: Scene, task: Task, fate: Fate | None) -> TaskStatus:
     """Takes a task and its fate (None: it is closed); returns its row."""
     at = standing(scene, task)
     known = _shown(scene, task, at)
-    row = _row(task.name, known)
+    state, why = (State.PENDING if known is None else known.state), ""
     living = known is not None and scene.busy(known)
     if fate is None:
-        closed = known is None or known.state in (State.CANCELED, State.VOID)
-        row = replace(row, state=State.CLOSED) if closed else row
+        state = State.CLOSED if known is None or state in (State.CANCELED, State.VOID) else state
     elif fate.launch is not None:
-        row = replace(row, state=State.PENDING, why=fate.launch.why)
+        state, why = State.PENDING, fate.launch.why
     elif fate.wait is not None:
-        row = replace(row, state=row.state if living else State.PENDING, why=fate.wait.why)
+        state, why = state if living else State.PENDING, fate.wait.why
     elif fate.changing and known is not None and known.coming:
-        row = replace(row, state=State.PENDING, why=f"{_ended(known)}, and its result is being collected")
+        state, why = State.PENDING, f"{_ended(known)}, and its result is being collected"
     elif fate.keep and not living:
-        row = replace(row, why=_done(at, known))
-    frozen = "task file is invalid: stands at its last good version" if task.name in scene.desired.frozen else ""
-    return replace(row, why="; ".join(part for part in (row.why, frozen) if part))
+        why = _done(at, known)
+    if task.name in scene.desired.frozen:
+        frozen = "task file is invalid: stands at its last good version"
+        why = f"{why}; {frozen}" if why else frozen
+    return _row(task.name, state, why, known)
 
 
 def invalid(name: str, why: str) -> TaskStatus:
@@ -53,13 +52,14 @@ def _shown(scene: Scene, task: Task, at: Standing) -> Known | None:
     return max(before, key=lambda known: (known.ended_at or 0.0, known.name)) if before else None
 
 
-def _row(task: str, known: Known | None) -> TaskStatus:
+def _row(task: str, state: State, why: str, known: Known | None) -> TaskStatus:
     if known is None:
-        return TaskStatus(task, State.PENDING)
+        return TaskStatus(task, state, why=why)
     return TaskStatus(
         task,
-        known.state,
+        state,
         reason=known.result.reason if known.result else "",
+        why=why,
         run=known.id,
         host=known.host,
         attempt=known.name.attempt,

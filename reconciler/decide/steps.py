@@ -1,7 +1,7 @@
 """Steps of a task: which is over for good, how many attempts it used, which attempt comes next."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.decide.crew import crew
 from reconciler.decide.scene import Known, Scene
@@ -23,6 +23,15 @@ class Leg:
     runs: tuple[Known, ...] = ()  # of that step, by attempt
     chain: tuple[Known, ...] = ()  # the runs that ended the steps before it, as far as it goes on with their work
     crew: tuple[AgentRef, ...] = ()  # the agents that may work on it, the first choice in front; a script has none
+    counted: tuple[Known, ...] = field(init=False)  # the failures that count against `retries`
+    used: int = field(init=False)  # how many attempts are used
+    end: Known | None = field(init=False)  # the run that ended it for good, if one did
+
+    def __post_init__(self) -> None:
+        """What follows from its runs is asked for again and again: it is found once."""
+        object.__setattr__(self, "counted", self._counted())
+        object.__setattr__(self, "used", len({known.name for known in self.counted}))
+        object.__setattr__(self, "end", self._end())
 
     @property
     def denied(self) -> frozenset[str]:
@@ -31,33 +40,9 @@ class Leg:
         return frozenset(known.agent for known in failed)
 
     @property
-    def counted(self) -> tuple[Known, ...]:
-        """The failures that count against `retries`."""
-        spare = any(ref.name not in self.denied for ref in self.crew)
-        return tuple(known for known in self.runs if known.failed and not _turned_away(known, spare=spare))
-
-    @property
-    def used(self) -> int:
-        """How many attempts are used."""
-        return len({known.name for known in self.counted})
-
-    @property
     def latest(self) -> Known | None:
         """Its newest run that is not void."""
         return next((known for known in reversed(self.runs) if not known.void), None)
-
-    @property
-    def end(self) -> Known | None:
-        """The run that ended it for good, if one did."""
-        for state in (State.SUCCEEDED, State.BLOCKED):
-            for known in self.runs:
-                if known.result is not None and known.result.state is state:
-                    return known
-        failures = self.counted
-        for known in failures:
-            if known.result is not None and known.result.last:
-                return known
-        return failures[-1] if failures and self.used > self.task.retries.limit else None
 
     @property
     def waits_after(self) -> Known | None:
@@ -74,6 +59,22 @@ class Leg:
             return now  # the clock was set back: nobody can tell how long ago that was
         doubled = retries.backoff << min(max(self.used - 1, 0), 40)
         return (now if last.ended_at is None else last.ended_at) + min(doubled, retries.max_backoff)
+
+    def _counted(self) -> tuple[Known, ...]:
+        failures = [known for known in self.runs if known.failed]
+        spare = any(ref.name not in self.denied for ref in self.crew) if failures else False
+        return tuple([known for known in failures if not _turned_away(known, spare=spare)])
+
+    def _end(self) -> Known | None:
+        for state in (State.SUCCEEDED, State.BLOCKED):
+            for known in self.runs:
+                if known.result is not None and known.result.state is state:
+                    return known
+        failures = self.counted
+        for known in failures:
+            if known.result is not None and known.result.last:
+                return known
+        return failures[-1] if failures and self.used > self.task.retries.limit else None
 
 
 @dataclass(frozen=True, slots=True)
