@@ -136,15 +136,15 @@ def _warnings(scene: Scene, changes: Sequence[Change]) -> tuple[str, ...]:
     for task, kept in sorted(scene.memory.tasks.items()):
         if scene.left_git(task) and kept.digest:
             gone.setdefault(kept.digest, task)
-    for task, digest in scene.steps:
-        if scene.left_git(task):
-            gone.setdefault(digest, task)
+    for task, runs in scene.tasks.items():
+        for known in runs if scene.left_git(task) else ():
+            gone.setdefault(known.name.digest, task)
     return tuple(
         f"task {change.task} has the digest of {gone[digest]}, which left git: a rename runs again"
         for change in changes
         if change.action is Action.LAUNCH
         and (digest := change.run.removeprefix(f"{change.task}-").rpartition("-")[0]) in gone
-        and (change.task, digest) not in scene.steps
+        and not scene.step(change.task, digest)
     )
 
 

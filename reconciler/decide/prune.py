@@ -27,7 +27,7 @@ def overdue(scene: Scene, task: str) -> frozenset[Known]:
     ended = [known for known in scene.tasks[task] if known.result is not None and known.directory]
     many = max(1, limits.runs)
     beyond = sorted(ended, key=_newest_first)[many:] if len(ended) > many else []
-    old = (known for known in ended if known.ended_at is not None and scene.now - known.ended_at > limits.age)
+    old = [known for known in ended if (at := known.ended_at) is not None and scene.now - at > limits.age]
     return frozenset(known for known in (*beyond, *old) if known.collected or known.void)
 
 

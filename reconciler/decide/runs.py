@@ -214,7 +214,7 @@ def _closed(case: Case) -> str:
 
 def _superseded(case: Case) -> str:
     name = case.known.name
-    for other in case.scene.steps[(name.task, name.digest)]:
+    for other in case.scene.step(name.task, name.digest):
         if other.result is not None and other.result.state is State.SUCCEEDED:
             return f"attempt {other.name.attempt} Succeeded"
         if other.active and other.name.attempt > name.attempt:

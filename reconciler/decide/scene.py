@@ -32,18 +32,17 @@ TELLING = (State.SUCCEEDED, State.FAILED)
 class Known:
     """One run as far as anybody knows it; it is made once a cycle, and equal to itself alone."""
 
+    id: str  # its name as text
     name: RunName
     spot: Spot | None  # where it is now; None when its place is given up
     report: RunReport | None = None
     memory: RunMemory | None = None
     wiped: bool = False  # its place was seen with another workspace
     late: bool = False  # it was sent after its host was asked: that report cannot know it
-    id: str = field(init=False)  # the run's name as text
     result: Result | None = field(init=False)  # how it ended; None while it lives or may live
 
     def __post_init__(self) -> None:
-        """Name and end are asked for again and again: they are found once."""
-        object.__setattr__(self, "id", str(self.name))
+        """The end is asked for again and again: it is found once."""
         object.__setattr__(self, "result", _end(self.report, self.memory))
 
     @property
@@ -143,12 +142,16 @@ class Known:
     @property
     def ended_at(self) -> float | None:
         """When it ended, if anybody knows. What the ledger noted stands: a host's clock may have been set since."""
-        return _first(self.memory and self.memory.ended_at, self.report and self.report.ended_at)
+        if self.memory is not None and self.memory.ended_at is not None:
+            return self.memory.ended_at
+        return self.report.ended_at if self.report is not None else None
 
     @property
     def started_at(self) -> float | None:
         """When its worker started, if anybody knows; as with its end."""
-        return _first(self.memory and self.memory.started_at, self.report and self.report.started_at)
+        if self.memory is not None and self.memory.started_at is not None:
+            return self.memory.started_at
+        return self.report.started_at if self.report is not None else None
 
     @property
     def rerun_key(self) -> str:
@@ -170,9 +173,12 @@ class Scene:
     runs: tuple[Known, ...]
     unreported: tuple[Known, ...]  # those of them that no host shows
     tasks: Mapping[str, tuple[Known, ...]]  # the runs of each task, old digests too, by attempt
-    steps: Mapping[tuple[str, str], tuple[Known, ...]]  # the runs of each (task, digest)
     trees: Mapping[tuple[str, str], int]  # (task, digest) -> the highest attempt that left a worktree somewhere
     standings: dict[str, "Standing"] = field(default_factory=dict)  # where tasks stand, filled in by who asks first
+
+    def step(self, task: str, digest: str) -> tuple[Known, ...]:
+        """The runs of one step of a task, by attempt."""
+        return tuple([known for known in self.tasks.get(task, ()) if known.name.digest == digest])
 
     def unseen_for(self, known: Known) -> float | None:
         """For how many seconds its host has not answered; None when nobody knows."""
@@ -214,18 +220,17 @@ def look(desired: Desired, observed: Observed, memory: Memory, now: float, optio
     """Takes the input of `decide`; returns it joined, the same whatever order it came in."""
     found = spots(desired, observed, memory)
     at = ways(found)
-    remembered = {run.name: run for run in memory.runs.values()}
     runs = []
     for there in found.values():
-        for report in there.seen.runs.values() if there.seen else ():
-            runs.append(Known(report.name, there, report, remembered.get(report.name)))
-    reported = {known.name for known in runs}
-    for name, run in remembered.items():
+        for name, report in there.seen.runs.items() if there.seen else ():
+            runs.append(Known(name, report.name, there, report, memory.runs.get(name)))
+    reported = {known.id for known in runs}
+    for name, run in memory.runs.items():
         if name not in reported:
             spot, wiped = at.locate(run.place)
             asked = spot.seen.asked_at if spot and spot.seen else None
             late = asked is not None and asked < run.sent_at <= now  # beyond now: a clock was set back since
-            runs.append(Known(name, spot, None, run, wiped, late=late))
+            runs.append(Known(name, run.name, spot, None, run, wiped, late=late))
     runs.sort(key=lambda known: (known.name, known.host))
     return Scene(
         desired,
@@ -236,7 +241,6 @@ def look(desired: Desired, observed: Observed, memory: Memory, now: float, optio
         tuple(runs),
         tuple(known for known in runs if known.report is None),
         {task: tuple(of) for task, of in groupby(runs, lambda known: known.name.task)},
-        {step: tuple(of) for step, of in groupby(runs, lambda known: known.name[:2])},
         _trees(found),
     )
 
@@ -266,10 +270,3 @@ def _end(report: RunReport | None, memory: RunMemory | None) -> Result | None:
 def _told(remembered: Result, reported: Result) -> bool:
     """Whether the ledger knows better than the host how a run ended, since it has read what the worker said of it."""
     return reported.state in TELLING and remembered.state in (State.BLOCKED, *TELLING)
-
-
-def _first(one: float | RunMemory | None, other: float | RunReport | None) -> float | None:
-    for value in (one, other):
-        if isinstance(value, (int, float)):
-            return value
-    return None

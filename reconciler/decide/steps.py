@@ -113,7 +113,7 @@ def legs(scene: Scene, task: Task) -> Iterator[Leg]:
     """Takes a task; gives its steps in order, each with the runs that it goes on with."""
     ends: list[Known] = []
     for index, step in enumerate(task.steps):
-        runs = scene.steps.get((task.name, step.digest), ())
+        runs = scene.step(task.name, step.digest)
         chain = _chain(ends)
         leg = Leg(task, index, step, runs, chain, crew(scene, task, chain[-1] if chain else None))
         yield leg
@@ -156,7 +156,7 @@ def leg_of(scene: Scene, task: Task, known: Known) -> Leg:
     for leg in legs(scene, task):
         if leg.step.digest == known.name.digest:
             return leg
-    runs = scene.steps.get((task.name, known.name.digest), ())
+    runs = scene.step(task.name, known.name.digest)
     return Leg(task, 0, Step(known.name.digest), runs, crew=crew(scene, task, None))
 
 

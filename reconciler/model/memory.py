@@ -67,5 +67,5 @@ class Memory:
     epoch: int = 0  # the number taken when a foreign ledger was last met
     whole: bool = False  # every host was taken at least once since then
     hosts: Mapping[str, HostMemory] = field(default_factory=dict)
-    runs: Mapping[str, RunMemory] = field(default_factory=dict)
+    runs: Mapping[str, RunMemory] = field(default_factory=dict)  # by run name
     tasks: Mapping[str, TaskMemory] = field(default_factory=dict)
