@@ -96,7 +96,8 @@ def _former(desired: Desired, memory: Memory) -> dict[str, Place]:
     named |= {kept.place.door for kept in memory.hosts.values() if kept.gone}
     known = {kept.place.workspace_id for kept in memory.hosts.values() if kept.place.door in named} - {""}
     books = _sorted(kept.place for kept in memory.hosts.values())
-    books += _sorted({run.place for run in memory.runs.values() if run.place.workspace_id not in known and on_books(run)})
+    elsewhere = (run for run in memory.runs.values() if run.place.workspace_id not in known)
+    books += _sorted({run.place for run in elsewhere if on_books(run)})
     found: dict[str, Place] = {}
     for place in books:
         if place.door in named or place.workspace_id in known:

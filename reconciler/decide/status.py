@@ -2,7 +2,7 @@
 
 from reconciler.decide import words
 from reconciler.decide.scene import Known, Scene
-from reconciler.decide.steps import Standing, legs, standing, strays
+from reconciler.decide.steps import Standing, standing, strays
 from reconciler.decide.tasks import Fate
 from reconciler.model.change import TaskStatus
 from reconciler.model.run import State
@@ -45,7 +45,7 @@ def _shown(scene: Scene, task: Task, at: Standing) -> Known | None:
         return living[-1]
     if at.end is not None:
         return at.end
-    for leg in reversed(tuple(legs(scene, task))):
+    for leg in reversed(at.legs):
         if known := leg.end or leg.latest:
             return known
     before = strays(scene, task) if task.closed or at.ignored else ()

@@ -87,6 +87,7 @@ class Standing:
     ignored: bool = False  # `updatePolicy: ignore` leaves this digest alone
     chain: tuple[Known, ...] = ()  # the ended runs that the next attempt, or a follow-up to come, goes on with
     left: int = 0  # the highest attempt of that step that left a worktree somewhere
+    legs: tuple[Leg, ...] = ()  # all steps of the task in order, as `legs` gives them
 
     @property
     def index(self) -> int:
@@ -129,31 +130,33 @@ def standing(scene: Scene, task: Task) -> Standing:
 
 
 def _standing(scene: Scene, task: Task) -> Standing:
-    last = Standing(Leg(task, 0, Step("")), over=True)
+    every = tuple(legs(scene, task))
+    last = None
     ends: list[Known] = []
-    for leg in legs(scene, task):
+    for leg in every:
         ignored = leg.index == 0 and _ignored(scene, task, leg.runs)
         end = _newest(strays(scene, task)) if ignored else leg.end
         more = leg.index + 1 < len(task.steps)
         # What its worker said may make another end of it: the next step starts after that was read.
         if not ignored and (end is None or (more and any(known.coming for known in leg.runs))):
-            return Standing(leg, chain=leg.chain, left=scene.trees.get((task.name, leg.step.digest), 0))
+            left = scene.trees.get((task.name, leg.step.digest), 0)
+            return Standing(leg, chain=leg.chain, left=left, legs=every)
         ends += [end] if end else []
         chain = _chain(ends)
         # Work that began anew speaks for the task: a follow-up on what was there before ended long ago.
         end = chain[-1] if chain and not ignored else None
-        last = Standing(leg, over=True, end=end, ignored=ignored, chain=chain)
-    return last
+        last = Standing(leg, over=True, end=end, ignored=ignored, chain=chain, legs=every)
+    return last or Standing(Leg(task, 0, Step("")), over=True)
 
 
 def first_step(scene: Scene, task: Task) -> Known | None:
     """Takes a task; returns the run that ended its first step for good, if one did: what dependents wait for."""
-    return next((leg.end for leg in legs(scene, task)), None)
+    return next((leg.end for leg in standing(scene, task).legs), None)
 
 
 def leg_of(scene: Scene, task: Task, known: Known) -> Leg:
     """Takes a run of a task; returns its step, which may be none of the task's any more."""
-    for leg in legs(scene, task):
+    for leg in standing(scene, task).legs:
         if leg.step.digest == known.name.digest:
             return leg
     runs = scene.step(task.name, known.name.digest)
