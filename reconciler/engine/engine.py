@@ -26,6 +26,7 @@ from reconciler.engine.events import (
     Stopped,
     Took,
 )
+from reconciler.engine.garbage import uncollected
 from reconciler.engine.hosts import FIRST, Hosts
 from reconciler.engine.means import Means
 from reconciler.engine.operations import Operations
@@ -135,7 +136,9 @@ class Engine:
         newer = self.wanted.newer(self.desired, observed, self.world.ledger.own_revisions())
         options = self.orders.options(self.options, self.desired, newer)
         self._rewritten = options.rewritten
-        plan = decide(self.desired, observed, self.world.ledger.memory(), moment, options)
+        memory = self.world.ledger.memory()
+        with uncollected():
+            plan = decide(self.desired, observed, memory, moment, options)
         self.plan = plan if self.launching else without_launches(plan)
         if self.acting and not self.stopped:
             if options.allow_prune:
