@@ -1,4 +1,5 @@
-"""The one door to other programs: `sh`, with real files for all three streams, a deadline and a size limit.
+"""The one door to other programs: `sh`, or spawn.py for what needs no folder, with files for all three streams, a
+deadline and a size limit.
 
 What goes in and comes out may hold secrets, so nothing here logs a command line or an output, and what goes in, errors,
 and little that comes out are kept in memory where the system has files there; more is a file without a name.
@@ -22,6 +23,7 @@ import sh
 
 from reconciler.remote.reclaim import reclaim
 from reconciler.remote.scarcity import CannotStart, room, scarcity
+from reconciler.remote.spawn import Spawned
 
 LITTLE = 1 << 20  # bytes of output for which there is room in memory
 CAP = 256 << 20  # bytes of output, above which a program is stopped and nothing is read
@@ -246,9 +248,10 @@ def _start(
 ) -> Any:
     program = find(argv[0])
     room()
+    if directory is None:
+        return Spawned(str(program), argv, (stdin, stdout, stderr), environment)
     options: dict[str, Any] = {"_env": dict(environment)} if environment is not None else {}
-    if directory is not None:
-        options["_cwd"] = str(directory)
+    options["_cwd"] = str(directory)
     try:
         return program(
             *argv[1:],

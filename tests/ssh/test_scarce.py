@@ -76,7 +76,7 @@ CASES = {
         def busy():
             while time.monotonic() < stop:
                 everybody()
-        threads = [threading.Thread(target=busy) for _ in range(8)]
+        threads = [threading.Thread(target=busy) for _ in range(16)]
         for thread in threads: thread.start()
         for thread in threads: thread.join()
         assert said
