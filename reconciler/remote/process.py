@@ -1,5 +1,5 @@
-"""The one door to other programs: `sh`, or spawn.py for what needs no folder, with files for all three streams, a
-deadline and a size limit.
+"""The one door to other programs, with real files for all three streams, a deadline and a size limit: spawn.py, and
+`sh` for what needs a folder of its own.
 
 What goes in and comes out may hold secrets, so nothing here logs a command line or an output, and what goes in, errors,
 and little that comes out are kept in memory where the system has files there; more is a file without a name.
@@ -8,6 +8,7 @@ and little that comes out are kept in memory where the system has files there; m
 import gc
 import logging
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -18,8 +19,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
-
-import sh
 
 from reconciler.remote.reclaim import reclaim
 from reconciler.remote.scarcity import CannotStart, room, scarcity
@@ -223,19 +222,19 @@ def piped_input(data: bytes, *, keep: Callable[[IO[bytes]], None] = lambda end: 
     return source
 
 
-def find(program: str) -> Any:
-    """The program as `sh` runs it. Raises CannotStart, each time anew: it may be installed, or removed, meanwhile."""
-    if not os.access(str(_found(program)), os.X_OK):
+def find(program: str) -> str:
+    """The path of a program. Raises CannotStart, each time anew: it may be installed, or removed, meanwhile."""
+    if not os.access(_found(program), os.X_OK):
         _found.cache_clear()
     return _found(program)
 
 
 @cache
-def _found(program: str) -> Any:
-    try:
-        return sh.Command(program)
-    except sh.CommandNotFound:
-        raise CannotStart(f"{program} is not installed on this machine: install it and try again") from None
+def _found(program: str) -> str:
+    found = shutil.which(program)
+    if found is None:
+        raise CannotStart(f"{program} is not installed on this machine: install it and try again")
+    return found
 
 
 def _start(
@@ -246,18 +245,20 @@ def _start(
     environment: Mapping[str, str] | None,
     directory: Path | None,
 ) -> Any:
-    program = find(argv[0])
+    path = find(argv[0])
     room()
     if directory is None:
-        return Spawned(str(program), argv, (stdin, stdout, stderr), environment)
+        return Spawned(path, argv[1:], (stdin, stdout, stderr), environment)
+    import sh  # a fifth of what a command that only talks to ssh would import
+
     options: dict[str, Any] = {"_env": dict(environment)} if environment is not None else {}
-    options["_cwd"] = str(directory)
     try:
-        return program(
+        return sh.Command(path)(
             *argv[1:],
             _in=stdin,
             _out=stdout,
             _err=stderr,
+            _cwd=str(directory),
             _tty_in=False,
             _tty_out=False,
             _new_session=True,

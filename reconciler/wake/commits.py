@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event, Thread
 
-from watchfiles import Change, watch
-
 from reconciler.errors import ReconcilerError
 
 POLL = 10.0  # seconds between two questions to a remote, ± a fifth; and between two looks at local refs
@@ -74,6 +72,8 @@ class CommitWatch:
                 self._now.clear()
                 yield
             return
+        from watchfiles import watch  # and asyncio with it, which a single cycle has no use for
+
         before = _identities(self._paths)
         present = [path for path in self._paths if path.exists()]
         if not present:
@@ -107,6 +107,6 @@ def _identities(paths: Sequence[Path]) -> list[tuple[int, int] | None]:
     return found
 
 
-def _is_ref(_: Change, path: str) -> bool:
+def _is_ref(_: object, path: str) -> bool:
     """A lock file that comes and goes is no commit."""
     return not path.endswith(".lock")
