@@ -24,9 +24,8 @@ class LoopbackHost:
         self.user = getpass.getuser()
         self.home = folder / "home"
         self.home.mkdir(parents=True)
-        with socket.socket() as probe:
-            probe.bind((self.address, 0))
-            self.port: int = probe.getsockname()[1]
+        self._reserved = _reserved(self.address)
+        self.port: int = self._reserved.getsockname()[1]
         extra = f"SetEnv HOME={self.home}"
         self._config = prepare(folder, login_key, self.port, listen=f"ListenAddress {self.address}", extra=extra)
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -71,7 +70,16 @@ class LoopbackHost:
     def delete(self) -> None:
         """Stop it and remove its folder."""
         self.stop()
+        self._reserved.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _reserved(address: str) -> socket.socket:
+    """A port that nobody else is given, and that sshd, which asks for SO_REUSEADDR, can still listen on (socket(7))."""
+    place = socket.socket()
+    place.bind((address, 0))  # asking for SO_REUSEADDR here could give a port that is reserved already
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return place
 
 
 def why_not_loopback() -> str:
