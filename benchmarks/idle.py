@@ -11,25 +11,37 @@ from benchmarks.turns import take_turns, timed
 
 SIZES = ((20, 200), (100, 1000))  # hosts, tasks
 MINUTES = 10
-HEAT = 20.0  # seconds after which what a push has left behind is over
+CYCLES = 1_000
+HEAT = 20  # seconds after which what a push has left behind is over
 MIB = 1 << 20
 
 
 def measure(scale: Scale) -> Iterator[Figure]:
-    """With everything done, at the default interval: rounds that are asked for, then minutes in which nobody asks."""
+    """With everything done, at the default interval: rounds, minutes in which nobody asks, and many rounds more."""
     for hosts, tasks in SIZES[: scale.pick(2, 1)]:
         with fleet_of(hosts) as (fleet, _), Daemon(fleet) as daemon:
             meet(fleet, daemon, hosts)
             push_tasks(fleet, daemon, tasks)
-            time.sleep(HEAT)
+            time.sleep(scale.pick(HEAT, 5))
             about = f"{tasks:,} finished tasks on {hosts} hosts"
             cycles = take_turns(scale.pick(10, 3), {"ours": timed(daemon.cycle)})["ours"]
             assert cycles
             goal = (Goal(2.0),) if (hosts, tasks) == SIZES[-1] else ()
             yield Figure(6, f"cycle without changes, {about}", "s", cycles, goals=goal, key=f"cycle-{hosts}")
             before = daemon.cost()
-            time.sleep(scale.pick(60 * MINUTES, 30))
+            time.sleep(scale.pick(60 * MINUTES, 12))
             yield from costs(hosts, tasks, before, daemon.cost())
+            yield growth(daemon, hosts, scale.pick(CYCLES, 20))
+
+
+def growth(daemon: Daemon, hosts: int, cycles: int) -> Figure:
+    """What a daemon holds after that many cycles without changes more than before."""
+    before = daemon.cost().memory
+    for _ in range(cycles):
+        daemon.cycle()
+    grown = ((daemon.cost().memory - before) / MIB,)
+    what = f"memory that {cycles:,} cycles added, {hosts} hosts"
+    return Figure(10, what, "MiB", grown, goals=(Goal(1.0),), key=f"growth-{hosts}")
 
 
 def costs(hosts: int, tasks: int, before: Cost, after: Cost) -> Iterator[Figure]:

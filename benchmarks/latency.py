@@ -18,7 +18,7 @@ PAUSE = (0.2, 1.2)  # seconds between two, so that none waits for a tick of anot
 
 def measure(scale: Scale) -> Iterator[Figure]:
     """One commit after the other, each with a task for the one host, which writes down when it runs."""
-    count = scale.pick(EVENTS, 10)
+    count = scale.pick(EVENTS, 6)
     begun, known = [], []
     with fleet_of(1, interval="10m") as (fleet, _), Daemon(fleet) as daemon:
         meet(fleet, daemon, 1)

@@ -41,7 +41,7 @@ def _measured(scale: Scale, what: str, key: str, options: Mapping[str, str]) -> 
             return timed(ansible.run)()
 
         found = take_turns(
-            scale.pick(15, 2),
+            scale.pick(15, 1),
             {
                 "ours": timed(lambda: fleet.run("reconcile", check=0)),
                 "cold ssh": timed(lambda: in_parallel(bare)),
