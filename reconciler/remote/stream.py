@@ -12,7 +12,6 @@ from typing import IO
 from reconciler.remote.process import Ended, Running, find, piped_input
 from reconciler.remote.scarcity import scarcity
 
-
 READ = 8192  # bytes at once
 
 
