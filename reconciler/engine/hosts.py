@@ -143,6 +143,8 @@ class Hosts:
         if stale or name in self._again:
             self._again.discard(name)
             self.ask([name])
+        if stale and asked is not None:  # the place is a former one by now, and may have been looked at meanwhile
+            self.ask(other for other, former in self.all().items() if former.place.door == asked.place.door)
         return not stale
 
     def answered(self, event: Looked | Took | Acted) -> None:

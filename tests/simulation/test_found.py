@@ -104,6 +104,28 @@ def test_an_answer_of_the_old_place_is_not_taken_for_the_new_one(world: World, b
     assert all(one.place.workspace_id == "" for one in memory.hosts.values() if one.place.workspace_root == "/srv/work")
 
 
+def test_a_look_at_a_former_place_says_nothing_of_what_is_on_its_way_there(world: World, boss: Controller) -> None:
+    boss.start()
+    for _ in range(2):
+        calls(boss)
+        hears(boss)
+    assert boss.process  # with launches under way
+    assert set(boss.process.engine.operations.busy.values()) == {"act"}
+    hosts = world.origin.desired.hosts
+    commit(world, hosts={**hosts, "h2": replace(hosts["h2"], workspace_root="/srv/work")})
+    boss.clone.follow()
+    boss.round()
+    assert boss.process.engine.operations.busy["h2@m2"] == "look"
+    boss.carry_out(2)
+    hears(boss)
+    for _ in range(2):  # the launches, then the new root
+        calls(boss)
+        hears(boss)
+    ends = {name: run.result for name, run in boss.process.engine.world.ledger.memory().runs.items()}
+    assert len(ends) == 2
+    assert set(ends.values()) == {None}
+
+
 def test_a_launch_that_comes_late_finds_no_workspace_that_obeys_it(world: World, boss: Controller) -> None:
     boss.start()
     calls(boss)
