@@ -121,7 +121,7 @@ def uncollected(case: Case) -> Verdict | None:
     known = case.known
     if known.result is None or not known.directory or known.collected or known.void:
         return None
-    return case.change(Action.COLLECT, f"ended {words.ended(known.result.state, known.result.reason)}")
+    return case.change(Action.COLLECT, f"ended {words.ended(known.result.state, known.result.why)}")
 
 
 def prunable(case: Case) -> Verdict | None:

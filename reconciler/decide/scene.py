@@ -259,6 +259,8 @@ def _end(report: RunReport | None, memory: RunMemory | None) -> Result | None:
     remembered = memory.result if memory else None
     if report is None or report.bad:
         return remembered
+    if remembered is not None and remembered.state is State.VOID and report.void:
+        return remembered  # and why
     if report.result is not None:
         told = memory is not None and memory.collected and remembered is not None and _told(remembered, report.result)
         return remembered if told else report.result

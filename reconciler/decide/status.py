@@ -58,7 +58,7 @@ def _row(task: str, state: State, why: str, known: Known | None) -> TaskStatus:
     return TaskStatus(
         task,
         state,
-        reason=known.result.reason if known.result else "",
+        reason=known.result.reason if known.result and not known.void else "",  # what a host said is in the why
         why=why,
         run=known.id,
         host=known.host,
@@ -69,7 +69,7 @@ def _row(task: str, state: State, why: str, known: Known | None) -> TaskStatus:
 
 
 def _ended(known: Known) -> str:
-    return f"ended {words.ended(str(known.state), known.result.reason if known.result else '')}"
+    return f"ended {words.ended(str(known.state), known.result.why if known.result else '')}"
 
 
 def _done(at: Standing, known: Known | None) -> str:

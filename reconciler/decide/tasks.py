@@ -264,7 +264,7 @@ def _again(bid: Bid, before: Known) -> str:
     if before.result is None:
         return f"attempt {attempt} on {before.host} has been unseen for longer than replaceAfter"
     if before.void:
-        return f"attempt {attempt} never started"
+        return f"attempt {attempt} never started{': ' if before.result.reason else ''}{before.result.reason}"
     if before.result.state is State.CANCELED:
         return words.ended(f"attempt {attempt} was cancelled", before.cancel)
     used, most = bid.at.leg.used, bid.task.retries.limit + 1
@@ -272,4 +272,4 @@ def _again(bid: Bid, before: Known) -> str:
 
 
 def _end(known: Known) -> str:
-    return words.ended(str(known.result.state), known.result.reason) if known.result else ""
+    return words.ended(str(known.result.state), known.result.why) if known.result else ""

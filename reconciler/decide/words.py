@@ -60,7 +60,7 @@ def unseen(host: str, why: str, *, asking: bool, age: float | None) -> str:
 
 
 def ended(state: str, reason: str) -> str:
-    """Takes a state and a reason; returns `Failed (ExitCode)`."""
+    """Takes a state and a reason; returns `Failed (ExitCode 3)`."""
     return f"{state} ({reason})" if reason else state
 
 

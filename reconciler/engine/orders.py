@@ -185,7 +185,7 @@ class Orders:
             elif outcome.answer is Answer.FAILED:
                 self._tell_refusal(outcome, now)
                 if change.action is Action.LAUNCH:
-                    ledger.refused(change.run, now)
+                    ledger.refused(change.run, now, outcome.note)
                     self._tried.add(("task", change.task, ""))
                 self._failed[_key(change)] = self._failed.get(_key(change), 0) + 1
             elif (

@@ -42,12 +42,20 @@ class RunName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The end of a run: the record `result`, or the completion mark in `done/`."""
+    """The end of a run: the record `result`, or the completion mark in `done/`.
+
+    `reason`: a word of the contract; of what never started, what its host said of that.
+    """
 
     state: State
     reason: str = ""
     exit_code: int | None = None
     last: bool = False  # no attempt was left: the step is over whatever `retries` says later
+
+    @property
+    def why(self) -> str:
+        """The reason, with the exit code where there is one: `ExitCode 3`, `Timeout`."""
+        return f"{self.reason} {self.exit_code}" if self.reason and self.exit_code else self.reason
 
 
 @dataclass(frozen=True, slots=True)

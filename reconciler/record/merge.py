@@ -128,6 +128,8 @@ def _settled(known: RunRecord, report: RunReport, place: Place) -> bool:
 def _end(report: RunReport, remembered: Result | None) -> Result | None:
     if report.bad:
         return None
+    if remembered is not None and remembered.state is State.VOID and report.void:
+        return remembered  # and why
     if report.result is not None:
         return report.result
     if report.void:
@@ -182,5 +184,4 @@ def why_ended(run: RunMemory) -> str:
         return ""
     if run.result.state is State.CANCELED and run.cancel:
         return run.cancel
-    code = run.result.exit_code
-    return f"{run.result.reason} {code}" if run.result.reason and code not in (None, 0) else run.result.reason
+    return run.result.why

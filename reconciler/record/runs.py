@@ -13,8 +13,6 @@ from reconciler.record.outcome import Told
 from reconciler.record.records import Intent, RunRecord
 from reconciler.record.room import Room
 
-VOID = Result(State.VOID)
-
 
 class RunBook(Room):
     """Runs and their ends. A run that nobody knows is passed over: its host will tell of it."""
@@ -33,9 +31,9 @@ class RunBook(Room):
         """Its host has claimed it. Raises LedgerError."""
         self._change(run, now, lambda old: replace(old, memory=replace(old.memory, accepted=True)))
 
-    def refused(self, run: str, now: float, result: Result = VOID) -> None:
+    def refused(self, run: str, now: float, why: str = "") -> None:
         """Its launch was answered failed, stale or done; what its host reports later stands. Raises LedgerError."""
-        self._change(run, now, lambda old: _ended(old, result, now))
+        self._change(run, now, lambda old: _ended(old, Result(State.VOID, why), now))
 
     def settle(self, run: str, result: Result, now: float, why: str = "") -> list[Event]:
         """Record a verdict that no host gave; gives what is news of it. Raises LedgerError."""

@@ -144,7 +144,9 @@ def result_of(text: str | None) -> Result | None:
     if text is None:
         return None
     state, *rest = text.split()
-    return Result(State(state), "".join(word for word in rest if word != "last"), last="last" in rest)
+    code = next((int(word) for word in rest if word.isdigit()), None)
+    reason = " ".join(word for word in rest if word != "last" and not word.isdigit())
+    return Result(State(state), reason, code, last="last" in rest)
 
 
 def at(value: float | None) -> float | None:

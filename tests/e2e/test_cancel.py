@@ -221,6 +221,7 @@ def test_a_full_disk(fleet: Fleet, cluster: Cluster) -> None:
     assert (refused["task"], refused["host"]) == ("waits", machine.name)
     assert "see the disk" in refused["why"]
     assert refused["why"] in fleet.run("describe", "task", "waits", check=0).stdout
+    assert task(fleet, "waits")["why"] == f"attempt 1 never started: {refused['why']}"
     (machine.home / "big").unlink()
     fleet.reconcile()
     assert set(fleet.phases().values()) == {"Succeeded"}
