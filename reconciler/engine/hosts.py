@@ -52,6 +52,7 @@ class Hosts:
     def of(self, desired: Desired) -> None:
         """A commit was taken up: from now on these are the hosts. Those of which we know too little now are asked."""
         before = self._desired.hosts if hasattr(self, "_desired") else None
+        known = self._all[2].keys() if self._all else desired.hosts.keys()
         self._desired = desired
         self._programs = wanted_programs(desired)
         if before is None:
@@ -69,6 +70,7 @@ class Hosts:
                 self.sights.forget_programs(name)
             if old is None or old.place != host.place or self.sights.unasked(name, self._programs):
                 self.ask([name])
+        self.ask(there - known - desired.hosts.keys())  # what the commit has made a former place
 
     def all(self) -> dict[str, Host]:
         """The hosts of the fleet, and the places on the books that no Host names any more."""

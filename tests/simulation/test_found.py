@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from reconciler.engine.events import CommitSeen
 from reconciler.engine.goals import settled
 from reconciler.model.change import Action
 from reconciler.model.desired import Desired
@@ -124,6 +125,17 @@ def test_a_look_at_a_former_place_says_nothing_of_what_is_on_its_way_there(world
     ends = {name: run.result for name, run in boss.process.engine.world.ledger.memory().runs.items()}
     assert len(ends) == 2
     assert set(ends.values()) == {None}
+
+
+def test_a_former_place_is_looked_at_as_soon_as_it_is_one(world: World, boss: Controller) -> None:
+    at_work(world, boss)
+    assert boss.process
+    hosts = world.origin.desired.hosts
+    commit(world, hosts={**hosts, "h2": replace(hosts["h2"], workspace_root="/srv/work")})
+    boss.clone.follow()
+    boss.process.mailbox.put(CommitSeen())
+    boss.step()
+    assert boss.process.engine.operations.busy == {"h2": "look", "h2@m2": "look"}
 
 
 def test_a_launch_that_comes_late_finds_no_workspace_that_obeys_it(world: World, boss: Controller) -> None:
