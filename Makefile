@@ -80,7 +80,7 @@ soak: $(VENV)/.installed ## A daemon for CYCLES=10000 cycles with faults (root):
 bench: bench-tools ## Measure everything beside its peers, in one table (root): ONLY="latency idle" JSON=FILE
 	@PYTHONPATH= $(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
-bench-quick: bench-tools ## The same with smaller sizes
+bench-quick: bench-tools ## The same with smaller sizes, in two minutes
 	@PYTHONPATH= $(BIN)/python -m benchmarks --quick $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
 
 bench-counts: $(VENV)/.installed ## Count processes, bytes and function calls instead of seconds; KEEP=1 writes them down
